@@ -12,7 +12,7 @@ import (
 
 type clientAdoptCmd struct {
 	ID      string `arg:"" name:"app-client-id" help:"Id of the app client in the user pool."`
-	Profile string `required:"" placeholder:"NAME" help:"Policy profile under which it is registered."`
+	Profile string `required:"" placeholder:"NAME" help:"Profile under which it is registered."`
 	confirmation
 }
 

@@ -158,6 +158,7 @@ func (w *writer) apply(ctx context.Context, name string, body []byte, restores i
 	if err != nil {
 		return err
 	}
+	w.op.warn(after)
 	missing, err := w.comparePool(ctx, after)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ type configCmd struct {
 	Lint     configLintCmd     `cmd:"" help:"Report every fault of a document. Needs no AWS account."`
 	Show     configShowCmd     `cmd:"" help:"Print the document in force, or a version, as it was stored."`
 	History  configHistoryCmd  `cmd:"" help:"List the stored versions: when, by whom, and which is in force."`
-	Diff     configDiffCmd     `cmd:"" help:"Compare a document with the newest version. Exit code 1 if they differ."`
-	Apply    configApplyCmd    `cmd:"" help:"Store a document as the next version. Shows the difference and whom it cuts off, and asks for confirmation. Then updates the app clients."`
+	Diff     configDiffCmd     `cmd:"" help:"Compare a document with the version in force. Exit code 1 if they differ."`
+	Apply    configApplyCmd    `cmd:"" help:"Store a document as the next version. Shows the difference, and which clients and grants it cuts off, and asks for confirmation. Then updates the app clients."`
 	Rollback configRollbackCmd `cmd:"" help:"Store the document of an older version as the next version. Shows and asks the same as apply."`
 	Profiles configProfilesCmd `cmd:"" help:"Show the profiles of a configuration, with defaults filled in."`
 	Test     configTestCmd     `cmd:"" help:"Show what a registration would get under a configuration, and why."`

@@ -26,10 +26,14 @@ func (w *writer) updateAppClients(ctx context.Context) error {
 		return nil // the app clients of direct mode belong to their clients
 	}
 	progress := w.op.progress()
+	newer := 0
 	updated, err := usecase.RollOut(ctx, usecase.RolloutConfig{
 		Store: w.table.Configuration(), Deployment: w.stored.deployment, Now: w.op.now,
 		All: w.done.Unchanged, // functions may have created app clients under the version before
 		Update: func(ctx context.Context, conf *configuration.Configuration, profile string) (int, error) {
+			if conf.Version != w.done.Version {
+				newer = conf.Version
+			}
 			progress.updatef("updating the app clients of profile %s", profile)
 			// The use cases of this process must not use the version before.
 			w.pool.parts.Configuration = func(context.Context) (*configuration.Configuration, error) { return conf, nil }
@@ -40,6 +44,9 @@ func (w *writer) updateAppClients(ctx context.Context) error {
 	})
 	progress.end()
 	w.done.AppClients = updated
+	if newer != 0 {
+		w.op.infof("version %d was stored in the meantime, so the app clients get its settings", newer)
+	}
 	for _, u := range updated {
 		w.op.infof("profile %s: %s updated", u.Profile, plural(u.Updated, "app client", "app clients"))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
 type configLintCmd struct {
@@ -35,6 +37,14 @@ func (c *configLintCmd) Run(_ context.Context, op *operator) error {
 		op.infof("%s in %s", plural(len(faults), "fault", "faults"), fileName(c.File))
 		return errFailed
 	}
+	op.warn(conf)
 	op.infof("%s is valid for %s mode: %s", fileName(c.File), d.Mode, summary(conf, len(body)))
 	return nil
+}
+
+// warn writes the warnings of a valid document to standard error.
+func (op *operator) warn(conf *configuration.Configuration) {
+	for _, f := range conf.Warnings() {
+		op.infof("warning: %s", fault{f.Path, f.Message})
+	}
 }

@@ -76,9 +76,23 @@ func documentKey(ts *testscript.TestScript, number string) (string, dynamotypes.
 // meanwhile FILE COMMAND...: the command must fail, because another operator,
 // somebody, stores FILE after it has read the versions.
 func meanwhile(ts *testscript.TestScript, _ bool, args []string) {
+	if err := withOther(ts, "ListResourceServers", args[0], args[1:]); err == nil {
+		ts.Fatalf("the command succeeded, want it to see the other change")
+	}
+}
+
+// during FILE COMMAND...: another operator, somebody, stores FILE while the command
+// updates app clients.
+func during(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(withOther(ts, "UpdateUserPoolClient", args[0], args[1:]))
+}
+
+// withOther runs a command. When Cognito has answered the operation, another
+// operator stores the document in a file.
+func withOther(ts *testscript.TestScript, operation, file string, command []string) error {
 	w, d := ts.Value(worldKey{}).(*world), scriptDeployment(ts)
-	body := []byte(ts.ReadFile(args[0]))
-	w.answered.Store(&hook{"ListResourceServers", func() {
+	body := []byte(ts.ReadFile(file))
+	w.answered.Store(&hook{operation, func() {
 		w.answered.Store(nil)
 		writer, err := configure.New(configure.Config{
 			Store: d.store.Configuration(), Deployment: d.config.Deployment(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
@@ -90,9 +104,7 @@ func meanwhile(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}})
 	defer w.answered.Store(nil)
-	if err := ts.Exec(args[1], args[2:]...); err == nil {
-		ts.Fatalf("the command succeeded, want it to see the other change")
-	}
+	return ts.Exec(command[0], command[1:]...)
 }
 
 // motopool: makes a user pool in moto, for the commands that follow.

@@ -116,7 +116,7 @@ func findingText(f usecase.Finding, off bool) string {
 		return text
 	case usecase.RuleAppClient:
 		return profile + " has dedicated app clients now, the default of a profile without open registration. Clients that registered openly get none: " + again + signIn +
-			`. "app_client": "shared" in the profile keeps them`
+			`. "app_client": "shared" in the profile keeps their app client`
 	case usecase.RuleAppClientScopes:
 		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have. Whether Cognito still refreshes the " +
 			grants + " with such scopes is not known"

@@ -84,8 +84,8 @@ func (s *ResourceServers) Missing(ctx context.Context, scopes []string) ([]strin
 //
 // An update of a resource server replaces all its scopes, and Cognito has no
 // condition for it, so two programs that update one at the same time can undo
-// each other's work. Create reads again after each update and a pause, and
-// repeats what is gone.
+// each other's work. After each update and a pause, Create reads again, and adds
+// scopes that another program has removed.
 func (s *ResourceServers) Create(ctx context.Context, scopes []Scope, quota int) (created []string, err error) {
 	var first []string // the scopes that were missing at first
 	for attempt := range createAttempts {
@@ -123,8 +123,8 @@ func (s *ResourceServers) Create(ctx context.Context, scopes []Scope, quota int)
 }
 
 // addAll adds the missing scopes, by identifier. raced reports whether it
-// updated a resource server, which another program can undo. Of two programs
-// that create one, Cognito refuses the second.
+// updated a resource server, which another program can undo. If two programs
+// create the same one, Cognito refuses the call of the second.
 func (s *ResourceServers) addAll(ctx context.Context, servers []types.ResourceServerType, missing map[string][]types.ResourceServerScopeType) (added []string, raced bool, err error) {
 	for _, identifier := range slices.Sorted(maps.Keys(missing)) {
 		exists := slices.ContainsFunc(servers, func(r types.ResourceServerType) bool { return aws.ToString(r.Identifier) == identifier })
@@ -258,7 +258,7 @@ func namesOf(scopes map[string][]types.ResourceServerScopeType) []string {
 // checkLimits returns an error if a scope cannot be created, so that nothing is.
 func checkLimits(present []types.ResourceServerType, missing map[string][]types.ResourceServerScopeType, quota int) error {
 	if bad := missing[""]; len(bad) > 0 {
-		return fmt.Errorf("cognito: %q is no scope of a resource server, which is identifier/name", aws.ToString(bad[0].ScopeName))
+		return fmt.Errorf("cognito: %q is not a scope of a resource server, which is identifier/name", aws.ToString(bad[0].ScopeName))
 	}
 	servers := len(present)
 	for identifier, scopes := range missing {

@@ -84,6 +84,36 @@ func (r *run) cognitoCalls(ctx context.Context) {
 	r.try(ctx, "iam.cognito", calls)
 }
 
+// scopeCalls makes the calls by which dcrctl config apply --create-scopes creates
+// scopes. They name a resource server that does not exist. Cognito refuses to
+// create one that exists already, so without one that call is left out.
+func (r *run) scopeCalls(ctx context.Context) {
+	pool := aws.String(r.Config.UserPoolID)
+	once := func(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
+	gone := []string{"ResourceNotFoundException"}
+	calls := []call{
+		{"cognito-idp:DescribeResourceServer", func(ctx context.Context) error {
+			_, err := r.cognito.DescribeResourceServer(ctx, &cip.DescribeResourceServerInput{UserPoolId: pool, Identifier: aws.String(unknownID)})
+			return err
+		}, gone},
+		{"cognito-idp:UpdateResourceServer", func(ctx context.Context) error {
+			in := &cip.UpdateResourceServerInput{UserPoolId: pool, Identifier: aws.String(unknownID), Name: aws.String(unknownID)}
+			_, err := r.cognito.UpdateResourceServer(ctx, in, once)
+			return err
+		}, gone},
+	}
+	if r.resourceServer != "" {
+		calls = append(calls, call{"cognito-idp:CreateResourceServer", func(ctx context.Context) error {
+			in := &cip.CreateResourceServerInput{UserPoolId: pool, Identifier: aws.String(r.resourceServer), Name: aws.String(unknownID)}
+			_, err := r.cognito.CreateResourceServer(ctx, in, once)
+			return err
+		}, []string{"InvalidParameterException"}})
+	}
+	r.tryAll(ctx, "iam.create-scopes", calls, func(forbidden string) {
+		r.warn("iam.create-scopes", "your credentials do not allow "+forbidden, "allow them if you use --create-scopes, see docs/dcrctl.md")
+	})
+}
+
 // create tries to create an app client with a scope that no resource server
 // has. If Cognito creates it anyway, create deletes it.
 func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
@@ -109,6 +139,13 @@ func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
 // try makes the calls of a service, and reports in one check which of them are
 // not allowed.
 func (r *run) try(ctx context.Context, id string, calls []call) {
+	r.tryAll(ctx, id, calls, func(forbidden string) {
+		r.failed(id, "your credentials do not allow "+forbidden, "allow them for the operator of the broker, see docs/operations.md")
+	})
+}
+
+// tryAll makes the calls, and calls report with those that are not allowed.
+func (r *run) tryAll(ctx context.Context, id string, calls []call, report func(forbidden string)) {
 	var forbidden, unknown, allowed []string
 	for _, c := range calls {
 		err := c.do(ctx)
@@ -126,7 +163,7 @@ func (r *run) try(ctx context.Context, id string, calls []call) {
 		}
 	}
 	if len(forbidden) > 0 {
-		r.failed(id, "your credentials do not allow "+strings.Join(forbidden, ", "), "allow them for the operator of the broker, see docs/operations.md")
+		report(strings.Join(forbidden, ", "))
 	}
 	if len(unknown) > 0 {
 		r.warn(id, "no result for "+strings.Join(unknown, ", "), "try again")

@@ -173,6 +173,7 @@ func (r *run) scopes(ctx context.Context) {
 			return
 		}
 		for _, s := range page.ResourceServers {
+			r.resourceServer = aws.ToString(s.Identifier)
 			for _, scope := range s.Scopes {
 				have = append(have, aws.ToString(s.Identifier)+"/"+aws.ToString(scope.ScopeName))
 			}

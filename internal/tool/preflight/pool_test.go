@@ -176,3 +176,41 @@ func TestCallsChangeNothing(t *testing.T) {
 		t.Errorf("%d app clients are left, want none", n)
 	}
 }
+
+// The calls of --create-scopes change nothing. Rights that only they need are a
+// warning.
+func TestCallsOfScopesChangeNothing(t *testing.T) {
+	pool := emulator.Config{ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read"}}}}
+	config := environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}
+	servers := func(r *run) string {
+		out, err := r.cognito.ListResourceServers(t.Context(), &cip.ListResourceServersInput{UserPoolId: &r.Config.UserPoolID, MaxResults: aws.Int32(50)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, s := range out.ResourceServers {
+			all = append(all, fmt.Sprint(*s.Identifier, len(s.Scopes)))
+		}
+		return strings.Join(all, " ")
+	}
+	r, _ := localRun(t, pool, config, configuration.Configuration{})
+	r.scopes(t.Context())
+	r.checks = nil
+	r.scopeCalls(t.Context())
+	if got, want := r.text(), "ok iam.create-scopes: your credentials allow DescribeResourceServer, UpdateResourceServer, CreateResourceServer -> \n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := servers(r); got != "mcp1" {
+		t.Errorf("the pool has %s, want its resource server as it was", got)
+	}
+	for _, operation := range []string{"DescribeResourceServer", "UpdateResourceServer", "CreateResourceServer"} {
+		r, p := localRun(t, pool, config, configuration.Configuration{})
+		p.Faults().Inject(operation, emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
+		r.scopes(t.Context())
+		r.checks = nil
+		r.scopeCalls(t.Context())
+		if got, want := r.text(), "warning iam.create-scopes: your credentials do not allow cognito-idp:"+operation; !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

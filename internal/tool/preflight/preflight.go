@@ -60,14 +60,16 @@ type run struct {
 	conf    *configuration.Configuration // nil if it cannot be read
 	// tableUsable is whether the table exists and has the right schema.
 	tableUsable bool
-	checks      []Check
+	// resourceServer is the identifier of a resource server, empty if none is known.
+	resourceServer string
+	checks         []Check
 }
 
 // Run makes all checks and returns them. It leaves out checks that depend on
 // one that failed.
 func Run(ctx context.Context, o Options) []Check {
 	r := newRun(o)
-	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.keys} {
+	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.scopeCalls, r.keys} {
 		if ctx.Err() != nil {
 			return r.checks
 		}

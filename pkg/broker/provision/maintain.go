@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,12 +110,18 @@ func (m *Maintainer) grow(ctx context.Context, a *broker.AppClient, spec broker.
 	return nil
 }
 
-// update gives a the settings of spec, at Cognito and then in a.
+// update gives a the settings of spec, at Cognito and then in a. If the scopes
+// stay, the audit event says that the other settings were applied, such as
+// lifetimes of tokens; what they were before is not known here.
 func (m *Maintainer) update(ctx context.Context, by telemetry.Actor, a *broker.AppClient, spec broker.BrokeredAppClient) error {
 	if err := m.pool.UpdateBrokered(ctx, a.CognitoID, a.Marker, spec); err != nil {
 		return err
 	}
-	m.trail.Scopes(ctx, by, a, spec.Scopes)
+	if slices.Equal(a.Scopes, spec.Scopes) {
+		m.trail.AppClient(ctx, telemetry.AppClientUpdated, by, a, a.CognitoID, slog.Bool("settings", true))
+	} else {
+		m.trail.Scopes(ctx, by, a, spec.Scopes)
+	}
 	a.Scopes = spec.Scopes
 	return nil
 }

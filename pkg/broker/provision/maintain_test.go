@@ -3,6 +3,7 @@ package provision_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -77,6 +78,28 @@ func TestApplyProfileRepeatsConflicts(t *testing.T) {
 	n, err := w.ApplyProfile(t.Context(), "trusted", "ada")
 	if e, ok := errors.AsType[*provision.ApplyError](err); n != 2 || !ok || len(e.Failures) != 1 || e.Failures[0].Key != keys[0] || !errors.Is(err, broker.ErrConflict) {
 		t.Errorf("with conflicts all the time: ApplyProfile = %d, %v, want 2 and the conflict", n, err)
+	}
+}
+
+// The audit event of an app client that keeps its scopes does not have them as
+// before and after.
+func TestTheEventOfSettings(t *testing.T) {
+	w, _ := newDedicated(t)
+	log := new(fake.Log)
+	m, err := provision.NewMaintainer(provision.MaintainerConfig{Store: w.Inner, Pool: w.Pool, Now: w.Now, Log: slog.New(slog.NewJSONHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pol, err := w.PolicySource(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := pol.Profile("trusted")
+	if _, err := m.ApplyProfile(t.Context(), p, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if log := log.String(); strings.Count(log, `"after":{"settings":true}`) != 3 || strings.Contains(log, `"before"`) {
+		t.Errorf("the events are\n%s, want three with settings and none with before", log)
 	}
 }
 
