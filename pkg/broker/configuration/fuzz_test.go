@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -34,11 +33,7 @@ func FuzzParse(f *testing.F) {
 		if inBrokered {
 			d.Mode = broker.ModeBrokered
 		}
-		began := time.Now()
 		faults := faultsOf(t, string(body), d)
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("Parse took %s for %d bytes", took, len(body))
-		}
 		for _, fault := range faults {
 			if fault == "" || strings.ContainsFunc(fault, func(r rune) bool { return r < ' ' }) {
 				t.Errorf("fault %q, want one line", fault)
