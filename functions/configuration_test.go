@@ -54,7 +54,7 @@ func (w *world) resources() []object { return w.document["protected_resources"].
 // file.
 func (w *world) configure() {
 	w.t.Helper()
-	body := must.Marshal(w.t, w.document)
+	body := append(must.Marshal(w.t, w.document), w.padding...)
 	if w.env["DYNAMODB_ENDPOINT"] != "" {
 		w.apply(body)
 		return
@@ -100,7 +100,10 @@ func (w *world) newest() configuration.Version {
 
 // configReads decides how the table answers when a function reads the
 // configuration.
-type configReads struct{ how atomic.Int32 }
+type configReads struct {
+	how atomic.Int32
+	n   atomic.Int32 // how many there were
+}
 
 const (
 	readsSucceed = iota
@@ -110,6 +113,7 @@ const (
 
 // fail reports whether it has answered the request.
 func (c *configReads) fail(w http.ResponseWriter, r *http.Request) bool {
+	c.n.Add(1)
 	switch c.how.Load() {
 	case readsFail:
 		w.WriteHeader(http.StatusInternalServerError)

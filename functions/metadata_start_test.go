@@ -38,9 +38,13 @@ func TestMetadataReadsBothAtTheStart(t *testing.T) {
 	env := w.functionEnv("metadata")
 	env["DYNAMODB_ENDPOINT"] = rendezvous(t, &arrived, env["DYNAMODB_ENDPOINT"])
 	env["COGNITO_DISCOVERY"] = strings.Replace(w.env["COGNITO_DISCOVERY"], w.pool, rendezvous(t, &arrived, w.pool), 1)
+	w.reads.n.Store(0)
 	f := start(t, "metadata", env, 0)
 	if _, err := f.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if n := w.reads.n.Load(); n != 1 {
+		t.Errorf("the start read %d items of the table, want one: the document is small", n)
 	}
 	w.reads.how.Store(readsFail) // a request reads nothing more
 	checkAnswered(t, w, f)

@@ -37,15 +37,22 @@ func TestColdStartTakesTheNewestUsableVersion(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 10)
 	for _, tt := range []struct {
-		name, says string
-		onTop      func()
+		name   string
+		onTop  func()
+		errors int
+		says   string
 	}{
-		{"a newer schema", "schema", d.appendNewer},
-		{"a body that is gone", "gone", func() {
+		{"a newer schema", d.appendNewer, 1, "schema"},
+		{"a body that is gone", func() {
+			d.configureLarge()
+			d.remove(documentID(d.newest()))
+		}, 1, "gone"},
+		// The head has a copy of it.
+		{"a small body that is gone", func() {
 			d.document["support_contact"] = "mailto:help@example.com"
 			d.configure()
 			d.remove(documentID(d.newest()))
-		}},
+		}, 0, `"configuration_version":2`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			storedAgain(d)
@@ -54,8 +61,8 @@ func TestColdStartTakesTheNewestUsableVersion(t *testing.T) {
 			d.checkFlow(t)
 			for name, f := range d.all {
 				f.Close() // after which the log is complete
-				if logs := f.Logs(); errorsIn(t, logs, "configuration") != 1 || !strings.Contains(logs, tt.says) {
-					t.Errorf("%s: want one error about the configuration that says %q:\n%s", name, tt.says, logs)
+				if logs := f.Logs(); errorsIn(t, logs, "configuration") != tt.errors || !strings.Contains(logs, tt.says) {
+					t.Errorf("%s: want %d errors about the configuration, and %q:\n%s", name, tt.errors, tt.says, logs)
 				}
 			}
 		})

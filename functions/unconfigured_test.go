@@ -42,10 +42,24 @@ var troubles = []trouble{
 		d.appendNewer()
 	}, storedAgain, "schema"},
 	{"a body that is gone", func(d *deployment) {
+		d.remove("head")
+		d.configureLarge()
 		d.remove(documentID(d.newest()))
 	}, storedAgain, "gone"},
 	{"a table that fails", func(d *deployment) { d.reads.how.Store(readsFail) }, func(d *deployment) { d.reads.how.Store(readsSucceed) }, "500|deadline exceeded"},
 	{"a table that does not answer", func(d *deployment) { d.reads.how.Store(readsHang) }, func(d *deployment) { d.reads.how.Store(readsSucceed) }, "deadline exceeded"},
+}
+
+// large is the size of a document of which the head has no copy.
+const large = 8 << 10
+
+// configureLarge stores the document with so many spaces that the head has no copy
+// of it.
+func (d *deployment) configureLarge() {
+	d.tb().Helper()
+	d.padding = strings.Repeat(" ", large)
+	d.configure()
+	d.padding = ""
 }
 
 // documentID is the id of the item that has the document of a version.
@@ -101,8 +115,8 @@ func TestWithoutConfiguration(t *testing.T) {
 				}
 				f.Close() // after which the log is complete
 				logs := f.Logs()
-				if n := errorsIn(t, logs, "configuration"); n == 0 || !regexp.MustCompile(trouble.says).MatchString(logs) {
-					t.Errorf("%s logged %d errors about the configuration, want one that says %s:\n%s", name, n, trouble.says, logs)
+				if n := errorsIn(t, logs, "configuration"); n != 1 || !regexp.MustCompile(trouble.says).MatchString(logs) {
+					t.Errorf("%s logged %d errors about the configuration, want one, which says %s:\n%s", name, n, trouble.says, logs)
 				}
 			}
 		})

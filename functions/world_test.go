@@ -91,6 +91,7 @@ type world struct {
 	signInAt *url.URL // the URL to which the authorization endpoint has redirected
 
 	document object        // the configuration; configure stores it
+	padding  string        // spaces after the document, which make it large
 	reads    configReads   // how the table answers when a function reads the configuration
 	ahead    time.Duration // how far the functions' clock is ahead, if it can be set
 }

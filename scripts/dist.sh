@@ -2,7 +2,8 @@
 # Builds the files of a release into OUTPUT:
 #
 #   FUNCTION_ARCH.zip        a Lambda function for the runtime provided.al2023
-#   TOOL_OS_ARCH.tar.gz      dcrctl and dcr-dev; .zip for Windows
+#   TOOL_OS_ARCH.tar.gz      dcrctl and dcr-dev, each with the example of a
+#                            configuration and its schema; .zip for Windows
 #   sbom.cdx.json            the modules in each, as a CycloneDX document
 #   LICENSE, THIRD_PARTY_LICENSES.txt
 #   SHA256SUMS               of all of these

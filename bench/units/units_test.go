@@ -48,7 +48,7 @@ func TestFlows(t *testing.T) {
 	if refresh < 0 || first[refresh].cost != (meter.Cost{Calls: 1, Read: 1}) {
 		t.Errorf("the flows cost %+v, want one read of a small item for a refresh", first)
 	}
-	minute := slices.IndexFunc(first, func(r row) bool { return r.flow == "direct mode: configuration, each minute later" })
+	minute := slices.IndexFunc(first, func(r row) bool { return r.flow == "direct mode: configuration, first request of a process, and each minute later" })
 	if minute < 0 || first[minute].cost != (meter.Cost{Calls: 1, Read: 1}) {
 		t.Errorf("the flows cost %+v, want one read of a small item for the configuration, each minute", first)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,24 +19,12 @@ func banner(s *devstack.Stack, file string) string {
 	} else {
 		parts = append(parts, watched)
 	}
-	protected := slices.ContainsFunc(s.Configuration.Resources, func(r broker.Resource) bool { return r.URL == s.MCP })
-	if !protected {
-		parts = append(parts, notProtected)
-	}
 	if s.Authorization == broker.ModeBrokered {
 		parts = append(parts, signInBrokered)
 	} else {
 		parts = append(parts, signInDirect)
 	}
-	if protected {
-		parts = append(parts, connect)
-	}
-	if _, ok := s.Configuration.Policy.Open(); ok {
-		parts = append(parts, registerOpenly)
-	}
-	if s.InitialAccessToken != "" {
-		parts = append(parts, registerWithToken)
-	}
+	parts = append(parts, connecting(s), registering(s))
 	introspects := func(c configuration.IntrospectionClient) bool {
 		return c.ID == devstack.IntrospectionID && c.Resource == s.MCP
 	}
@@ -44,10 +33,48 @@ func banner(s *devstack.Stack, file string) string {
 	}
 	return strings.NewReplacer(
 		"{issuer}", s.Issuer, "{mcp}", s.MCP, "{cognito}", s.Cognito, "{file}", file,
-		"{user}", s.Username, "{password}", s.Password, "{iat}", s.InitialAccessToken,
+		"{user}", s.Username, "{password}", s.Password, "{iat}", s.InitialAccessToken, "{profile}", s.TokenProfile,
 		"{introspection}", devstack.IntrospectionID+":"+devstack.IntrospectionSecret,
 	).Replace(strings.Join(append(parts, "\nCtrl-C stops it.\n"), ""))
 }
+
+// connecting returns how MCP clients connect to the sample MCP server, or why
+// they cannot.
+func connecting(s *devstack.Stack) string {
+	if !slices.ContainsFunc(s.Configuration.Resources, func(r broker.Resource) bool { return r.URL == s.MCP }) {
+		return notProtected
+	}
+	if reason := obstacle(s); reason != "" {
+		return fmt.Sprintf(notConnectable, reason)
+	}
+	if p, ok := s.Configuration.Policy.Open(); ok && slices.Contains(p.Scopes(), devstack.WriteScope) {
+		return connect + connectWrite
+	}
+	return connect
+}
+
+// registering returns the commands that register a client, if the configuration
+// lets them succeed.
+func registering(s *devstack.Stack) string {
+	if name := unknownProvider(s.Configuration); name != "" && s.Authorization == broker.ModeDirect {
+		return fmt.Sprintf(notRegistrable, name)
+	}
+	var parts []string
+	if p, ok := s.Configuration.Policy.Open(); ok {
+		if body := openly(p); body != "" {
+			parts = append(parts, fmt.Sprintf(registerOpenly, quoted(body)))
+		}
+	}
+	if p, ok := s.Configuration.Policy.Profile(s.TokenProfile); ok {
+		if body := withToken(p); body != "" {
+			parts = append(parts, fmt.Sprintf(registerWithToken, quoted(body)))
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+// quoted returns s as one argument for a POSIX shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 const (
 	addresses = `dcr-broker is running. All data is lost when you stop it.
@@ -65,10 +92,10 @@ const (
                  You can edit it: a change is in force within a second.
 `
 	notProtected = `
-The sample MCP server is not among the protected resources of {file},
-so no client gets an access token for it. Leave protected_resources out of the
-file, and declare the scope mcp/read, to have it as the only one; or list it as
-{mcp}.
+The sample MCP server is not among the protected resources of the configuration,
+so no client gets an access token for it. To add it, list {mcp}
+under protected_resources. Or declare the scope mcp/read and leave
+protected_resources out; then the sample MCP server is the only one.
 `
 	signInBrokered = `
 The broker authorizes clients itself (AUTHORIZATION=brokered): after you sign in
@@ -88,22 +115,31 @@ Connect an MCP client
                  transport "Streamable HTTP", URL {mcp}, then Connect
   Claude Code    claude mcp add --transport http sample {mcp}
                  then type /mcp in claude and choose "sample" to sign in
-
+`
+	connectWrite = `
   The tool write_log needs a scope that clients do not request at first. Clients
   that support it ask you for the scope when they call the tool.
+`
+	notConnectable = `
+MCP clients cannot connect to the sample MCP server by themselves:
+%s.
+`
+	notRegistrable = `
+No client can register: the local Cognito does not have the identity provider
+%q (identity_providers).
 `
 	registerOpenly = `
 Register a client by hand: openly, as MCP clients do
 
   curl -si {issuer}/register -H 'Content-Type: application/json' \
-    -d '{"client_name":"My client","redirect_uris":["http://localhost:7777/callback"],"token_endpoint_auth_method":"none"}'
+    -d %s
 `
 	registerWithToken = `
-Register a client with an initial access token, which allows one with a secret
+Register a client with an initial access token of the profile {profile}
 
   curl -si {issuer}/register -H 'Content-Type: application/json' \
     -H 'Authorization: Bearer {iat}' \
-    -d '{"client_name":"My server","redirect_uris":["https://app.example.com/callback"]}'
+    -d %s
 `
 	introspect = `
 Introspect an access token, as the MCP server can

@@ -42,7 +42,15 @@ type stack struct {
 
 type runCmd struct {
 	stack
-	Verbose bool `short:"v" help:"Log every request."`
+	Verbose bool `short:"v" help:"Log every request and the audit trail, and not only warnings and errors."`
+}
+
+// level returns the lowest level of what the terminal shows.
+func (r *runCmd) level() slog.Level {
+	if r.Verbose {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 type demoCmd struct {
@@ -102,11 +110,7 @@ func indented(err error) string { return strings.ReplaceAll(err.Error(), "\n", "
 
 // Run serves until ctx ends.
 func (r *runCmd) Run(ctx context.Context) error {
-	level := slog.LevelWarn
-	if r.Verbose {
-		level = slog.LevelInfo
-	}
-	s, err := r.start(ctx, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	s, err := r.start(ctx, newLog(os.Stderr, r.level()))
 	if err != nil {
 		return err
 	}

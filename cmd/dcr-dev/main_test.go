@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
-	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
@@ -99,50 +98,6 @@ func TestPortInUseNamesTheFlag(t *testing.T) {
 	_, err = c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(explain(err), "--broker") || !strings.Contains(explain(err), "in use") {
 		t.Errorf("start on a port in use = %v, want an error that names --broker", err)
-	}
-}
-
-// The banner shows only what the configuration allows.
-func TestBannerFollowsTheConfiguration(t *testing.T) {
-	const connect, open, initial, introspect, unprotected = "npx @model", "openly", "initial access token", "/introspect", "is not among the protected resources"
-	example := string(config.Example())
-	for _, tt := range []struct {
-		name, document string
-		args           []string
-		has, not       []string
-	}{
-		{"the example", example, nil, []string{connect, open, initial, introspect}, []string{unprotected}},
-		{"direct mode", example, []string{"--authorization=direct"}, []string{connect, open, initial}, []string{unprotected, introspect}},
-		{"without open registration", strings.Replace(example, `"open_registration": "open",`, "", 1), nil, []string{connect, initial, introspect}, []string{unprotected, open}},
-		{"without the profile trusted", strings.Replace(example, `"trusted"`, `"partners"`, 1), nil, []string{connect, open, introspect}, []string{unprotected, initial}},
-		{"with another server", strings.Replace(example, "{", `{"protected_resources":[{"resource":"https://mcp.example.com/mcp","scopes":["mcp/read"]}],`, 1), nil,
-			[]string{unprotected, open, initial}, []string{connect, introspect}},
-		{"with scopes of another server", strings.ReplaceAll(example, "mcp/", "notes/"), nil, []string{unprotected}, []string{connect, introspect}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "broker.json")
-			must.WriteFile(t, file, []byte(tt.document))
-			c, err := parse(t, append([]string{"run", "--config", file}, tt.args...)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := c.Run.start(t.Context(), slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			text := banner(s, file)
-			for _, want := range append(tt.has, file, "within a second", s.MCP) {
-				if !strings.Contains(text, want) {
-					t.Errorf("the banner lacks %q:\n%s", want, text)
-				}
-			}
-			for _, not := range append(tt.not, "config/broker.json", "{file}") {
-				if strings.Contains(text, not) {
-					t.Errorf("the banner has %q:\n%s", not, text)
-				}
-			}
-		})
 	}
 }
 

@@ -31,7 +31,7 @@ func (c *surroundingsCmd) Run(ctx context.Context) error {
 	s, err := devstack.Surround(ctx, devstack.SurroundingsOptions{
 		Cognito: c.Cognito, BackChannel: c.BackChannel, MCP: c.MCP, Host: c.Host, Issuer: c.Issuer,
 		AWS: c.AWS, Lambda: c.Lambda, Provision: c.Provision, Getenv: os.Getenv, Configuration: c.Config,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: newLog(os.Stderr, slog.LevelWarn),
 	})
 	if err != nil {
 		return err

@@ -62,20 +62,22 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 func Refused(w http.ResponseWriter, r *http.Request, err error) *Error {
 	a, x := answerFor(err), exchangeOf(r)
 	x.outcome = a.Code
-	x.log.Log(r.Context(), levelOf(a, err), "refused", "request_id", x.id, "status", a.Status, "error", err)
+	level, logged := lineOf(a, err)
+	x.log.Log(r.Context(), level, "refused", "request_id", x.id, "status", a.Status, "error", logged)
 	if a.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(a.RetryAfter.Seconds()))))
 	}
 	return a
 }
 
-// levelOf returns the level of the log line of an error.
-func levelOf(a *Error, err error) slog.Level {
+// lineOf returns the level and the error of the log line of a refused request.
+// If the cause is in the log already, the line has only the answer.
+func lineOf(a *Error, err error) (slog.Level, error) {
 	if a.Status < 500 {
-		return slog.LevelInfo
+		return slog.LevelInfo, err
 	}
 	if r, ok := errors.AsType[*broker.Refusal](err); ok && r.CauseLogged {
-		return slog.LevelWarn
+		return slog.LevelWarn, &Error{Code: a.Code, Description: a.Description}
 	}
-	return slog.LevelError
+	return slog.LevelError, err
 }

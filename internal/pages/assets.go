@@ -2,9 +2,12 @@ package pages
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"net/http"
+	"path"
 	"strconv"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
@@ -30,6 +33,14 @@ func newLogo(logo []byte) (*asset, error) {
 	}
 	extension := map[string]string{branding.PNG: ".png", branding.SVG: ".svg"}[contentType]
 	return &asset{path: AssetsPath + fingerprint(logo) + extension, contentType: contentType, body: bytes.Clone(logo)}, nil
+}
+
+// IsAsset reports whether pages with some logo have an asset at this path.
+func IsAsset(urlPath string) bool {
+	name, ok := strings.CutPrefix(urlPath, AssetsPath)
+	extension := path.Ext(name)
+	hash, err := hex.DecodeString(strings.TrimSuffix(name, extension))
+	return ok && err == nil && len(hash) == fingerprintSize && (extension == ".png" || extension == ".svg")
 }
 
 // Assets serves the files that the pages load, under AssetsPath.

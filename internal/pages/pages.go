@@ -137,7 +137,10 @@ func (p *Pages) end(w http.ResponseWriter, status int, pg *page) {
 	_, _ = w.Write(pg.buf)
 }
 
+// fingerprintSize is the number of bytes of a fingerprint.
+const fingerprintSize = 8
+
 func fingerprint(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:fingerprintSize])
 }

@@ -1,11 +1,13 @@
 package wire_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
@@ -38,6 +40,7 @@ func TestWithoutConfiguration(t *testing.T) {
 		{"POST", "/revoke", "client_id=x&token=x", 401, `"invalid_client"`},
 		{"GET", "/signed-out", "", 200, "<bdi>auth.example.com</bdi>"},
 		{"GET", "/assets/none.png", "", 404, "<bdi>auth.example.com</bdi>"},
+		{"GET", "/assets/0123456789abcdef.png", "", 404, "<bdi>auth.example.com</bdi>"},
 		{"DELETE", "/authorize", "", 405, "<bdi>auth.example.com</bdi>"},
 		{"GET", "/register", "", 405, `"invalid_request"`},
 		{"GET", "/elsewhere", "", 404, `"invalid_request"`},
@@ -66,6 +69,40 @@ func TestWithoutConfiguration(t *testing.T) {
 	p.apply(document)
 	clock.Advance(5 * time.Second)
 	p.want("with a configuration", p.register(), http.StatusCreated, "client_id")
+}
+
+// What needs no configuration does not wait for a table that does not answer.
+func TestUnknownPathsDoNotWaitForTheTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := fake.NewClock()
+		clock.Tick()
+		p := startProcess(t, clock, memory.NewStore(clock.Now).Hooked(func(ctx context.Context, _ string, _ func() error) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}))
+		for _, tt := range []struct {
+			method, path string
+			status       int
+			takes        time.Duration
+		}{
+			{"GET", "/assets/unknown.css", 404, 0},
+			{"GET", "/assets/", 404, 0},
+			{"DELETE", "/authorize", 405, 0},
+			{"GET", "/register", 405, 0},
+			{"GET", "/elsewhere", 404, 0},
+			{"OPTIONS", "/register", 204, 0},
+			{"GET", "/assets/0123456789abcdef.png", 404, 2 * time.Second}, // may be the logo
+		} {
+			began := time.Now()
+			w := p.do(tt.method, tt.path, "", "")
+			if took := time.Since(began); w.Code != tt.status || took != tt.takes {
+				t.Errorf("%s %s: %d after %s, want %d after %s", tt.method, tt.path, w.Code, took, tt.status, tt.takes)
+			}
+		}
+		if text := p.log.String(); strings.Count(text, "level=ERROR") != 1 {
+			t.Errorf("want one error, for the last request:\n%s", text)
+		}
+	})
 }
 
 // A stored configuration is in force within a minute.

@@ -92,7 +92,7 @@ func startProcess(t *testing.T, clock *fake.Clock, store *memory.Store) *process
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Now, p.Store = clock.Now, store
+	p.Now, p.Store, p.HTTP = clock.Now, store, &http.Client{Transport: cognito{clock.Now}}
 	p.Configuration = wire.Pinned(wire.Configuration(c, store.Configuration(), clock.Now, log).Get)
 	if p.Keys, err = wire.Keys(c, aws.Config{}, clock.Now, log); err != nil {
 		t.Fatal(err)
@@ -111,6 +111,17 @@ func startProcess(t *testing.T, clock *fake.Clock, store *memory.Store) *process
 		t.Fatal(err)
 	}
 	return &process{t, wire.PinEach(rt), op, store, lines}
+}
+
+// cognito is the transport to a Cognito that issues an access token for every
+// request.
+type cognito struct{ now func() time.Time }
+
+func (c cognito) RoundTrip(*http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]any{"access_token": fake.AccessToken("job", c.now()), "token_type": "Bearer", "expires_in": 3600})
+	return w.Result(), nil
 }
 
 func (p *process) do(method, target, contentType, body string) *httptest.ResponseRecorder {

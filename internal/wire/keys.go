@@ -21,9 +21,9 @@ func Keys(c *environment.Config, sdk aws.Config, now func() time.Time, log *slog
 	if err != nil {
 		return nil, err
 	}
-	cached := signed.Cache(fetch, seal.Parse, now, log)
+	keys := signed.Cache(fetch, seal.Parse, now, log)
 	return func(ctx context.Context) (*seal.Ring, error) {
-		ring, err := cached.Get(ctx)
+		ring, err := keys(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("keys: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
@@ -19,7 +20,8 @@ type pinKey struct{}
 
 // Pin returns a context for one request, or one run of the janitor. A source that
 // Pinned returned has the same configuration for all calls in this context, even
-// if another one comes into force meanwhile.
+// if another one comes into force meanwhile. A call in a context of broker.Newest
+// gets the newest configuration, and all later calls get that one too.
 func Pin(ctx context.Context) context.Context {
 	return context.WithValue(ctx, pinKey{}, new(pin))
 }
@@ -40,11 +42,14 @@ func Pinned(get func(context.Context) (*configuration.Configuration, error)) fun
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.conf != nil {
+		if p.conf != nil && !broker.WantsNewest(ctx) {
 			return p.conf, nil
 		}
 		conf, err := get(ctx)
+		if err != nil {
+			return nil, err
+		}
 		p.conf = conf
-		return conf, err
+		return conf, nil
 	}
 }

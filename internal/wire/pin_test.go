@@ -10,6 +10,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
@@ -50,6 +51,44 @@ func TestOneRequestUsesOneConfiguration(t *testing.T) {
 	// Without a pin each read gets the one in force.
 	if a, b := version(t.Context()), version(t.Context()); a == b {
 		t.Errorf("two reads without a pin got the configuration %d", a)
+	}
+}
+
+// A call that needs the newest configuration gets it, and so do all later calls of
+// the request. If it cannot be read, the request keeps the one that it has.
+func TestTheNewestConfigurationReplacesThePinnedOne(t *testing.T) {
+	n, failing := 0, false
+	get := Pinned(func(ctx context.Context) (*configuration.Configuration, error) {
+		if failing {
+			return nil, errors.New("not read")
+		}
+		if broker.WantsNewest(ctx) {
+			n++
+		}
+		return &configuration.Configuration{Version: n}, nil
+	})
+	ctx := Pin(t.Context())
+	failing = true
+	if conf, err := get(broker.Newest(ctx)); err == nil || conf != nil {
+		t.Errorf("get = %v, %v, want an error", conf, err)
+	}
+	failing = false
+	for _, step := range []struct {
+		ctx     context.Context
+		failing bool
+		want    int // -1 is an error
+	}{
+		{ctx, false, 0}, {broker.Newest(ctx), false, 1}, {ctx, false, 1}, {broker.Newest(ctx), true, -1}, {ctx, true, 1},
+		{broker.Newest(t.Context()), false, 2}, {ctx, false, 1}, // another request
+	} {
+		failing = step.failing
+		got := -1
+		if conf, err := get(step.ctx); err == nil {
+			got = conf.Version
+		}
+		if got != step.want {
+			t.Errorf("get = version %d, want %d", got, step.want)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ type Refusal struct {
 	// Cause is logged and not sent; it may be nil.
 	Cause error
 	// CauseLogged reports that Cause is already in the log as an error. The line of
-	// each request that it refuses is then only a warning.
+	// each request that it refuses is then only a warning, without Cause.
 	CauseLogged bool
 }
 

@@ -263,3 +263,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestElementsThatAreAllowed(t *testing.T) {
+	var f strict.Faults
+	f.Add("list[1]", "must be a string, not a number")
+	elements := f.Elements("list", []string{"a", "", "b", "c"})
+	if want := []strict.Element{{Path: "list[0]", Value: "a"}, {Path: "list[2]", Value: "b"}, {Path: "list[3]", Value: "c"}}; !slices.Equal(elements, want) {
+		t.Errorf("Elements = %q, want %q", elements, want)
+	}
+	if got, want := f.OneOf(elements, "a", "c"), []strict.Element{{Path: "list[0]", Value: "a"}, {Path: "list[3]", Value: "c"}}; !slices.Equal(got, want) {
+		t.Errorf("OneOf = %q, want %q", got, want)
+	}
+	f.Want("name", "", "a name")
+	f.Want("colour", "loud", "a colour")
+	want := "list[1]: must be a string, not a number\nlist[2]: \"b\" is not one of a, c\nname: required: a name\ncolour: must be a colour"
+	if got := f.Err().Error(); got != want {
+		t.Errorf("faults:\n%s\nwant:\n%s", got, want)
+	}
+}

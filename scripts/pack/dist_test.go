@@ -45,6 +45,7 @@ func TestDist(t *testing.T) {
 		unpacked[name] = unpack(t, out, name)
 	}
 	t.Run("archives", func(t *testing.T) { testArchives(t, sources, out, unpacked) })
+	t.Run("an archive has the example of a configuration and its schema", func(t *testing.T) { testConfiguration(t, unpacked) })
 	t.Run("checksums", func(t *testing.T) { testChecksums(t, out) })
 	t.Run("tools print their version", func(t *testing.T) { testVersions(t, unpacked) })
 	t.Run("SBOM and licences name every module", func(t *testing.T) { testModules(t, out, unpacked) })
@@ -140,7 +141,7 @@ func testArchives(t *testing.T, sources, out string, unpacked map[string][]file)
 	}
 	for name, files := range unpacked {
 		tool, _, _ := strings.Cut(name, "_")
-		want := "LICENSE THIRD_PARTY_LICENSES.txt " + tool
+		want := "LICENSE THIRD_PARTY_LICENSES.txt config/broker.json " + tool + " docs/configuration.schema.json"
 		if strings.HasSuffix(name, ".zip") {
 			want = "bootstrap"
 		}
@@ -154,6 +155,35 @@ func testArchives(t *testing.T, sources, out string, unpacked map[string][]file)
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s has %q, want %s", name, got, want)
 		}
+	}
+}
+
+// testConfiguration checks that an editor and dcrctl find what they need in the
+// unpacked archive of dcrctl.
+func testConfiguration(t *testing.T, unpacked map[string][]file) {
+	dir := t.TempDir()
+	for _, f := range unpacked[fmt.Sprintf("dcrctl_%s_%s.tar.gz", runtime.GOOS, runtime.GOARCH)] {
+		path := filepath.Join(dir, f.name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.content, f.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var document struct {
+		Schema string `json:"$schema"`
+	}
+	if err := json.Unmarshal(must.ReadFile(t, filepath.Join(dir, "config", "broker.json")), &document); err != nil {
+		t.Fatal(err)
+	}
+	if schema := must.ReadFile(t, filepath.Join(dir, "config", document.Schema)); !json.Valid(schema) {
+		t.Errorf("$schema %q leads to a file that is not JSON: %.80q", document.Schema, schema)
+	}
+	cmd := exec.Command(filepath.Join(dir, "dcrctl"), "config", "lint", filepath.Join("config", "broker.json"))
+	cmd.Dir, cmd.Env = dir, []string{}
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("dcrctl config lint config/broker.json: %v: %s", err, b)
 	}
 }
 

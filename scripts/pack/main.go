@@ -1,6 +1,7 @@
 // Command pack writes the files of a release: archives of the programs that
 // scripts/dist.sh has built, their licences, an SBOM and the checksums of all
-// files. The output depends on the input only: archives have no times, owners
+// files. The archives of the tools also have the example of a configuration and
+// its JSON Schema. The output depends on the input only: archives have no times, owners
 // or modes of the machine.
 //
 // It runs in the root of the module and needs the go command.
@@ -74,14 +75,18 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	texts := []output{{"LICENSE", license}, {"THIRD_PARTY_LICENSES.txt", notices}}
+	licenses := []output{{"LICENSE", license}, {"THIRD_PARTY_LICENSES.txt", notices}}
+	configuration, err := readConfiguration()
+	if err != nil {
+		return err
+	}
 	for i := range tools {
-		for _, t := range texts {
+		for _, t := range slices.Concat(licenses, configuration) {
 			tools[i].files = append(tools[i].files, file{t.name, 0o644, t.content})
 		}
 	}
 
-	all := texts
+	all := licenses
 	for _, p := range slices.Concat(functions, tools) {
 		content, err := archive(p.archive, p.files)
 		if err != nil {
@@ -109,6 +114,21 @@ func run(o options) error {
 		}
 	}
 	return nil
+}
+
+// readConfiguration returns the example of a configuration and its schema under
+// the names that they have in the repository, because the example names the
+// schema by a relative path.
+func readConfiguration() ([]output, error) {
+	var read []output
+	for _, name := range []string{"config/broker.json", "docs/configuration.schema.json"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		read = append(read, output{name, b})
+	}
+	return read, nil
 }
 
 func readFunctions(dir string) ([]program, error) {

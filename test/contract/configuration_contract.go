@@ -22,21 +22,28 @@ type OpenConfigurationStore func(t *testing.T) configuration.Store
 // once more with a store that sends each call twice.
 func TestConfigurationStore(t *testing.T, open func(t *testing.T) configuration.Store) {
 	for name, test := range map[string]func(*testing.T, OpenConfigurationStore){
-		"a store without documents":            testNoConfiguration,
-		"every field is kept":                  testEveryFieldOfVersions,
-		"documents are kept byte for byte":     testDocuments,
-		"only the next number is stored":       testNextVersion,
-		"the last versions are kept":           testKeptVersions,
-		"one of several Appends at once wins":  testOneAppendWins,
-		"a losing Append spoils no document":   testLostAppend,
-		"a document that is too large is none": testLargeDocument,
+		"a store without documents":           testNoConfiguration,
+		"every field is kept":                 testEveryFieldOfVersions,
+		"documents are kept byte for byte":    testDocuments,
+		"only the next number is stored":      testNextVersion,
+		"the last versions are kept":          testKeptVersions,
+		"one of several Appends at once wins": testOneAppendWins,
+		"a losing Append spoils no document":  testLostAppend,
+		"a document that is too large":        testLargeDocument,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
 }
 
-// document returns a document that differs for each text.
-func document(text string) []byte { return fmt.Appendf(nil, `{"version":1,"text":%q}`, text) }
+// document returns a document that differs for each text. Those of every second
+// number are large: a store may keep a small document in two places.
+func document(text string) []byte {
+	body := fmt.Appendf(nil, `{"version":1,"text":%q}`, text)
+	if (text[len(text)-1]-'0')%2 == 0 {
+		body = append(body, strings.Repeat(" ", 20<<10)...)
+	}
+	return body
+}
 
 // version returns a version of a document, with every field set.
 func version(number int, body []byte) configuration.Version {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -29,8 +30,32 @@ type configHead struct {
 	// JSON it keeps members that a newer program has added.
 	Versions []json.RawMessage `json:"versions"`
 	// Dropped are the ids of documents that are to be removed, newest first.
-	Dropped []string        `json:"dropped,omitempty"`
-	Unknown json.RawMessage `json:"-" store:"unknown"`
+	Dropped []string `json:"dropped,omitempty"`
+	// Document is a copy of the newest document, or nil if it does not fit; see
+	// maxHead. An older program changes the head and keeps its copy, so the copy
+	// may be an older document.
+	Document []byte          `json:"-" store:"document"`
+	Unknown  json.RawMessage `json:"-" store:"unknown"`
+}
+
+const (
+	// maxHead is the size up to which a head has a copy of the newest document:
+	// two read units. With the copy, a process that starts reads one item.
+	maxHead = 8 << 10
+	// headGrowth covers what a write adds to a head later: eight write ids, and
+	// digits.
+	headGrowth = 128
+)
+
+// copyDocument puts a copy of the newest document into the head if both fit
+// into maxHead.
+func (h *configHead) copyDocument(body []byte) error {
+	h.Document = body
+	it, err := configHeads.item(h)
+	if err == nil && it.Size()+headGrowth > maxHead {
+		h.Document = nil
+	}
+	return err
 }
 
 // A configVersion is a version as the head lists it.
@@ -72,26 +97,40 @@ func (h *configHead) versions() ([]configuration.Version, error) {
 	return all, nil
 }
 
-// A ConfigurationReader is a configuration.Reader on any Getter, so also in a
-// program that links no client of DynamoDB.
-type ConfigurationReader struct{ items Getter }
+// A configurationReader is a configuration.Reader on any Getter.
+type configurationReader struct {
+	items Getter
+	// newest is the copy of the document that came with the last list of versions,
+	// or nil if none came.
+	newest atomic.Pointer[configDocument]
+}
 
-var _ configuration.Reader = (*ConfigurationReader)(nil)
-
-// NewConfigurationReader returns a reader of the documents in a table.
-func NewConfigurationReader(items Getter) *ConfigurationReader { return &ConfigurationReader{items} }
+// NewConfigurationReader returns a reader of the documents in a table, also for
+// a program that links no client of DynamoDB.
+func NewConfigurationReader(items Getter) configuration.Reader {
+	return &configurationReader{items: items}
+}
 
 // Versions implements configuration.Reader.
-func (r *ConfigurationReader) Versions(ctx context.Context) ([]configuration.Version, error) {
+func (r *configurationReader) Versions(ctx context.Context) ([]configuration.Version, error) {
 	h, err := r.head(ctx, "Versions")
 	if err != nil {
 		return nil, err
 	}
-	return h.versions()
+	versions, err := h.versions()
+	if err != nil {
+		return nil, err
+	}
+	var newest *configDocument
+	if len(versions) > 0 && len(h.Document) > 0 {
+		newest = &configDocument{documentID(versions[0]), string(h.Document)}
+	}
+	r.newest.Store(newest)
+	return versions, nil
 }
 
 // head returns the head, which lists no version if there is none stored.
-func (r *ConfigurationReader) head(ctx context.Context, op string) (*configHead, error) {
+func (r *configurationReader) head(ctx context.Context, op string) (*configHead, error) {
 	it, err := r.items.Get(ctx, op, kindConfig+headID)
 	if err != nil {
 		return nil, err
@@ -102,8 +141,14 @@ func (r *ConfigurationReader) head(ctx context.Context, op string) (*configHead,
 	return configHeads.record(it)
 }
 
-// Body implements configuration.Reader.
-func (r *ConfigurationReader) Body(ctx context.Context, v configuration.Version) ([]byte, error) {
+// Body implements configuration.Reader. It reads the item of the document,
+// unless the last head that Versions read has a copy with the right digest.
+func (r *configurationReader) Body(ctx context.Context, v configuration.Version) ([]byte, error) {
+	if d := r.newest.Load(); d != nil && d.ID == documentID(v) {
+		if body := []byte(d.Document); configuration.Digest(body) == v.Digest {
+			return body, nil
+		}
+	}
 	key := kindConfig + documentID(v)
 	if !isKey(key) {
 		return nil, broker.ErrNotFound
@@ -124,7 +169,7 @@ func (r *ConfigurationReader) Body(ctx context.Context, v configuration.Version)
 
 // Configuration is a configuration.Store on a Table.
 type Configuration struct {
-	ConfigurationReader
+	configurationReader
 	store *Store
 }
 
@@ -133,7 +178,7 @@ var _ configuration.Store = (*Configuration)(nil)
 // Configuration returns the store of the configuration documents in the table
 // of s.
 func (s *Store) Configuration() *Configuration {
-	return &Configuration{ConfigurationReader{s.table}, s}
+	return &Configuration{configurationReader: configurationReader{items: s.table}, store: s}
 }
 
 // maxDropped is the maximum number of documents that the head remembers for
@@ -175,6 +220,9 @@ func (c *Configuration) Append(ctx context.Context, v configuration.Version, bod
 	h.Versions = append([]json.RawMessage{text}, h.Versions[:kept]...)
 	h.Dropped = append(dropped, left...)
 	h.Dropped = h.Dropped[:min(len(h.Dropped), maxDropped)]
+	if err := h.copyDocument(body); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
 	if h.Number == 0 {
 		err = create(ctx, c.store, op, configHeads, h)
 	} else {

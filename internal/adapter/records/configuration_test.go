@@ -179,27 +179,3 @@ func (r *refusing) Write(ctx context.Context, op string, w records.Write) (recor
 	}
 	return r.Table.Write(ctx, op, w)
 }
-
-// Each process reads the head every minute, which costs a read unit for each 4
-// KB.
-func TestReadUnitsOfAHead(t *testing.T) {
-	for by, units := range map[string]int{
-		"jane.doe": 1,
-		"arn:aws:iam::123456789012:user/jane.doe": 1,
-		// The longest name of a session is 64 characters.
-		"arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_AdministratorAccess_0123456789abcdef/" + strings.Repeat("j", 64): 2,
-	} {
-		table := memory.NewTable(time.Now)
-		c := records.New(table, time.Now).Configuration()
-		for n := range configuration.Kept + 5 {
-			appendText(t, c, n+1, fmt.Sprint(n), by)
-		}
-		it, err := table.Get(t.Context(), "read", configHead)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if size := it.Size(); (size+4095)/4096 != units {
-			t.Errorf("by %s: the head has %d bytes, want %d read units", by, size, units)
-		}
-	}
-}

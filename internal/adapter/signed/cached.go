@@ -17,11 +17,8 @@ const (
 	fetchTimeout = 3 * time.Second
 )
 
-// Cached is a cached document of type T. The first Get fetches it, and a Get
-// fetches it again if the copy is more than five minutes old. If a fetch fails
-// or the document is invalid, the last good copy stays in use and the next
-// fetch waits half a minute. It is safe for concurrent use.
-type Cached[T any] struct {
+// cached is a cached document of type T.
+type cached[T any] struct {
 	fetch Fetch
 	parse func([]byte) (T, error)
 	now   func() time.Time
@@ -35,13 +32,17 @@ type Cached[T any] struct {
 	bound time.Duration // time from at to the next fetch
 }
 
-// Cache returns a Cached that reads with fetch and decodes with parse.
-func Cache[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Time, log *slog.Logger) *Cached[T] {
-	return &Cached[T]{fetch: fetch, parse: parse, now: now, log: log}
+// Cache returns a function that returns the document which fetch reads and parse
+// decodes, or an error if there has been no good copy yet. Its first call reads
+// the document, and a call reads it again if the copy is more than five minutes
+// old. If that fails, the last good copy stays in use and the next read waits
+// half a minute. The function is safe for concurrent use.
+func Cache[T any](fetch Fetch, parse func([]byte) (T, error), now func() time.Time, log *slog.Logger) func(context.Context) (T, error) {
+	c := &cached[T]{fetch: fetch, parse: parse, now: now, log: log}
+	return c.get
 }
 
-// Get returns the document, or an error if there has been no good copy yet.
-func (c *Cached[T]) Get(ctx context.Context) (T, error) {
+func (c *cached[T]) get(ctx context.Context) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	began := c.now()
@@ -67,7 +68,7 @@ func (c *Cached[T]) Get(ctx context.Context) (T, error) {
 	return c.value, c.err
 }
 
-func (c *Cached[T]) read(ctx context.Context) (T, error) {
+func (c *cached[T]) read(ctx context.Context) (T, error) {
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -75,8 +76,8 @@ func (c *Cached[T]) read(ctx context.Context) (T, error) {
 	if err != nil {
 		return none, err
 	}
-	if len(body) > MaxSize {
-		return none, fmt.Errorf("the document is larger than %d bytes", MaxSize)
+	if len(body) > maxSize {
+		return none, fmt.Errorf("the document is larger than %d bytes", maxSize)
 	}
 	return c.parse(body)
 }

@@ -42,12 +42,12 @@ func testCached(t *testing.T, clock *fake.Clock) {
 		{"the last good copy while the origin is unreachable", 5 * time.Minute, "3", errors.New("unreachable"), 2, false, 5},
 		{"no fetch within half a minute of a failure", 10 * time.Second, "3", nil, 2, false, 5},
 		{"the last good copy while the document is not valid", time.Minute, "x", nil, 2, false, 6},
-		{"the last good copy while the document is too large", time.Minute, strings.Repeat("1", MaxSize+1), nil, 2, false, 7},
+		{"the last good copy while the document is too large", time.Minute, strings.Repeat("1", maxSize+1), nil, 2, false, 7},
 		{"the new document when it is valid again", time.Minute, "4", nil, 4, false, 8},
 	} {
 		clock.Advance(step.wait)
 		body, fetchErr = step.body, step.err
-		got, err := k.Get(t.Context())
+		got, err := k(t.Context())
 		if got != step.want || (err != nil) != step.fails || fetched != step.fetched {
 			t.Errorf("%s: Get = %d, %v after %d fetches, want %d, failing %t, after %d", step.name, got, err, fetched, step.want, step.fails, step.fetched)
 		}
@@ -57,11 +57,11 @@ func testCached(t *testing.T, clock *fake.Clock) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	fetchErr = context.Canceled
-	if got, err := k.Get(gone); got != 4 || err != nil {
+	if got, err := k(gone); got != 4 || err != nil {
 		t.Errorf("a caller that gave up: Get = %d, %v, want the last good copy", got, err)
 	}
 	fetchErr, body = nil, "5"
-	if got, err := k.Get(t.Context()); got != 5 || err != nil {
+	if got, err := k(t.Context()); got != 5 || err != nil {
 		t.Errorf("the next caller: Get = %d, %v, want 5", got, err)
 	}
 }
@@ -76,7 +76,7 @@ func TestTheAgeOfACopyBeginsBeforeItsFetch(t *testing.T) {
 		return nil, nil
 	}, func([]byte) (int, error) { return fetched, nil }, clock.Now, slog.New(slog.DiscardHandler))
 	for want := range 2 {
-		if got, err := k.Get(t.Context()); got != want+1 || err != nil {
+		if got, err := k(t.Context()); got != want+1 || err != nil {
 			t.Errorf("Get = %d, %v, want %d", got, err, want+1)
 		}
 	}
@@ -91,7 +91,7 @@ func TestCachedFetchesOnceForConcurrentCallers(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if got, err := k.Get(t.Context()); got != "x" || err != nil {
+			if got, err := k(t.Context()); got != "x" || err != nil {
 				t.Errorf("Get = %q, %v, want x", got, err)
 			}
 		})
@@ -108,13 +108,13 @@ func BenchmarkCached(b *testing.B) {
 		func(b []byte) (string, error) { return string(b), nil }, time.Now, slog.New(slog.DiscardHandler))
 	b.Run("one request at a time", func(b *testing.B) {
 		for b.Loop() {
-			k.Get(b.Context())
+			k(b.Context())
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				k.Get(b.Context())
+				k(b.Context())
 			}
 		})
 	})

@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// MaxSize is the maximum size of a document in bytes. Secrets Manager puts it
-// into JSON, which may double its size, so MaxAnswer is twice as much.
-const MaxSize = 256 << 10
+// maxSize is the maximum size of a document in bytes. Secrets Manager puts it
+// into JSON, which may double its size, so maxAnswer is twice as much.
+const maxSize = 256 << 10
 
 // Fetch reads a document from its origin.
 type Fetch func(context.Context) ([]byte, error)

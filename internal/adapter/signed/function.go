@@ -78,7 +78,7 @@ func (f *Function) Provision(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	out, err := f.lambda.Send(ctx, Request{
+	out, err := f.lambda.send(ctx, message{
 		Method: http.MethodPost,
 		URL:    f.lambda.Endpoint() + "/2015-03-31/functions/" + httpbinding.EscapePath(f.name, true) + "/invocations",
 		Header: http.Header{"Content-Type": {"application/json"}},

@@ -75,9 +75,10 @@ func (a attribute) value() (any, error) {
 	case a.BS != nil:
 		set := make(records.Set, len(a.BS))
 		for i, m := range a.BS {
-			if copy(set[i][:], m) != len(m) || len(m) != len(set[i]) {
+			if len(m) != len(set[i]) {
 				return nil, fmt.Errorf("a member has %d bytes", len(m))
 			}
+			set[i] = records.Member(m)
 		}
 		return set, nil
 	}

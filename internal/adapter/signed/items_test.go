@@ -130,6 +130,8 @@ func TestItemsRefusesWhatNoColumnHas(t *testing.T) {
 	for name, reply := range map[string]string{
 		"a fraction":            `{"Item":{"n":{"N":"1.5"}}}`,
 		"a member of 2 bytes":   `{"Item":{"s":{"BS":["AAA="]}}}`,
+		"a member of 0 bytes":   `{"Item":{"s":{"BS":[""]}}}`,
+		"a member of 17 bytes":  `{"Item":{"s":{"BS":["AAAAAAAAAAAAAAAAAAAAAAA="]}}}`,
 		"bytes without base64":  `{"Item":{"b":{"B":"?"}}}`,
 		"half a response":       `{"Item":{"b":`,
 		"a response of a proxy": `<html>`,

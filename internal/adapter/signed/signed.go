@@ -29,9 +29,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
-// MaxAnswer is the maximum number of bytes that are read of a response; the
+// maxAnswer is the maximum number of bytes that are read of a response; the
 // rest is cut off.
-const MaxAnswer = 512<<10 + 1
+const maxAnswer = 512<<10 + 1
 
 // Service is a service of AWS. It is safe for concurrent use.
 type Service struct {
@@ -77,7 +77,7 @@ func (s Service) Call(ctx context.Context, target string, in, out any) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.Send(ctx, Request{
+	a, err := s.send(ctx, message{
 		Method: http.MethodPost, URL: s.endpoint + "/", Body: body,
 		Header: http.Header{"Content-Type": {"application/x-amz-json-" + s.json}, "X-Amz-Target": {target}},
 	})
@@ -87,8 +87,8 @@ func (s Service) Call(ctx context.Context, target string, in, out any) error {
 	return json.Unmarshal(a.Body, out)
 }
 
-// Request is a request that may be sent several times.
-type Request struct {
+// message is a request that may be sent several times.
+type message struct {
 	Method string
 	// URL is below Endpoint. Its path is escaped with httpbinding.EscapePath.
 	URL    string
@@ -96,17 +96,17 @@ type Request struct {
 	Body   []byte
 }
 
-// Answer is a response with status 200.
-type Answer struct {
+// reply is a response with status 200.
+type reply struct {
 	Header http.Header
 	Body   []byte
 }
 
-// Send sends the request and returns the response. Like the SDK, it repeats a
+// send sends the request and returns the response. Like the SDK, it repeats a
 // request that may succeed another time. A smithy.APIError means that the
 // service refused the request. After any other error it is unknown whether the
 // request had an effect.
-func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
+func (s Service) send(ctx context.Context, r message) (reply, error) {
 	for attempt := 1; ; attempt++ {
 		a, err := s.sendOnce(ctx, r)
 		if err == nil || attempt >= s.retryer.MaxAttempts() || !s.retryer.IsErrorRetryable(err) {
@@ -114,7 +114,7 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 		}
 		delay, delayErr := s.retryer.RetryDelay(attempt, err)
 		if delayErr != nil || broker.Pause(ctx, delay) != nil {
-			return Answer{}, err
+			return reply{}, err
 		}
 	}
 }
@@ -123,12 +123,12 @@ func (s Service) Send(ctx context.Context, r Request) (Answer, error) {
 // of the invocation.
 const traceKey = "x-amzn-trace-id"
 
-func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
+func (s Service) sendOnce(ctx context.Context, in message) (reply, error) {
 	start := time.Now()
 	defer func() { telemetry.Called(ctx, s.measured, time.Since(start), false) }()
 	r, err := http.NewRequestWithContext(ctx, in.Method, in.URL, bytes.NewReader(in.Body))
 	if err != nil {
-		return Answer{}, err
+		return reply{}, err
 	}
 	for name, values := range in.Header {
 		r.Header[name] = values
@@ -139,21 +139,21 @@ func (s Service) sendOnce(ctx context.Context, in Request) (Answer, error) {
 		r.Header.Set("X-Amzn-Trace-Id", trace)
 	}
 	if err := s.sign(ctx, r, in.Body); err != nil {
-		return Answer{}, err
+		return reply{}, err
 	}
 	resp, err := s.client.Do(r)
 	if err != nil {
-		return Answer{}, &smithyhttp.RequestSendError{Err: err}
+		return reply{}, &smithyhttp.RequestSendError{Err: err}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return Answer{}, &smithyhttp.RequestSendError{Err: err}
+		return reply{}, &smithyhttp.RequestSendError{Err: err}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return Answer{}, &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: resp}, Err: refusal(resp.Header, body)}
+		return reply{}, &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: resp}, Err: refusal(resp.Header, body)}
 	}
-	return Answer{resp.Header, body}, nil
+	return reply{resp.Header, body}, nil
 }
 
 func (s Service) sign(ctx context.Context, r *http.Request, body []byte) error {

@@ -69,7 +69,7 @@ func TestPathsAreSignedLikeTheService(t *testing.T) {
 	sdk := config(nil)
 	sdk.BaseEndpoint = &srv.URL
 	s := New("lambda", sdk)
-	if _, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint() + path, Body: []byte("{}")}); err != nil {
+	if _, err := s.send(t.Context(), message{Method: http.MethodPost, URL: s.Endpoint() + path, Body: []byte("{}")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -102,7 +102,7 @@ func TestRefusals(t *testing.T) {
 				h.Set("X-Amzn-Errortype", tt.header)
 				return &http.Response{StatusCode: tt.status, Header: h, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
 			})))
-			_, err := s.Send(t.Context(), Request{Method: http.MethodPost, URL: s.Endpoint(), Body: []byte("in")})
+			_, err := s.send(t.Context(), message{Method: http.MethodPost, URL: s.Endpoint(), Body: []byte("in")})
 			e, ok := errors.AsType[smithy.APIError](err)
 			if !ok || e.ErrorCode() != tt.code || e.ErrorMessage() != "said" {
 				t.Errorf("Send = %v, want %s: said", err, tt.code)
@@ -128,7 +128,7 @@ func TestNoRetryAfterTheContextEnded(t *testing.T) {
 		})
 	}
 	s := New("lambda", sdk)
-	if a, err := s.Send(ctx, Request{Method: http.MethodGet, URL: s.Endpoint()}); err == nil || requests != 1 {
+	if a, err := s.send(ctx, message{Method: http.MethodGet, URL: s.Endpoint()}); err == nil || requests != 1 {
 		t.Errorf("Send = %v, %v after %d requests, want an error after one", a, err, requests)
 	}
 }

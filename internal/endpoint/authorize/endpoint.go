@@ -65,12 +65,25 @@ func (e *Endpoint) Mount(rt *httpapi.Router) {
 	}
 }
 
+// assets answers without a read of the configuration, which says whether there is
+// a logo, if no logo can have this path.
 func (e *Endpoint) assets(w http.ResponseWriter, r *http.Request) {
+	if !pages.IsAsset(r.URL.Path) {
+		r = withoutReads(r)
+	}
 	e.pages(r).Assets().ServeHTTP(w, r)
 }
 
 // pages returns the pages for the response to r.
 func (e *Endpoint) pages(r *http.Request) *pages.Pages { return e.look(r.Context()).Pages }
+
+// withoutReads returns r with a context that has ended, so that Look does not wait
+// for the store. If nothing was read before, the page has no brand.
+func withoutReads(r *http.Request) *http.Request {
+	ctx, cancel := context.WithCancel(r.Context())
+	cancel()
+	return r.WithContext(ctx)
+}
 
 // timed limits the time of a request. It answers HEAD itself: a GET of this
 // package changes the state of a transaction, and HEAD must not (RFC 9110

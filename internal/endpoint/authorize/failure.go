@@ -93,7 +93,7 @@ func (e *Endpoint) routeError(w http.ResponseWriter, r *http.Request, err error)
 	if a.Status < 500 {
 		kind = pages.BadRequest
 	}
-	e.pages(r).Problem(statusWriter{w, a.Status}, pages.ProblemView{
+	e.pages(withoutReads(r)).Problem(statusWriter{w, a.Status}, pages.ProblemView{
 		Lang: languages(r, ""), Problem: kind, Detail: a.Description, RequestID: httpapi.RequestID(r),
 	})
 }

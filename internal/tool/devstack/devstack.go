@@ -43,8 +43,8 @@ const (
 	IntrospectionSecret = "Sample-Server-9"
 )
 
-// trusted is the profile of the initial access tokens.
-const trusted = "trusted"
+// UserGroup is the group of the first user.
+const UserGroup = "staff"
 
 // Region is the region of the local Cognito's pool.
 const Region = "us-east-1"
@@ -65,7 +65,8 @@ type Options struct {
 	// Optional; default: the example, with the sample MCP server.
 	Configuration string
 	// Changed is called after each change of that file: with nil if the new
-	// configuration is in force, else with a *ConfigurationError. Optional.
+	// configuration is in force, else with an error that has every fault, each on
+	// a line of its own. Optional.
 	Changed func(error)
 
 	tick <-chan time.Time // when to look at the file; nil for every second
@@ -82,9 +83,11 @@ type Stack struct {
 	Authorization broker.Mode
 	// Configuration is the broker's configuration at the start.
 	Configuration *configuration.Configuration
-	// InitialAccessToken allows any number of registrations under the profile
-	// trusted. It is empty if the configuration has no such profile.
+	// InitialAccessToken allows any number of registrations under
+	// TokenProfile. Both are empty if no profile accepts a registration without
+	// a software statement.
 	InitialAccessToken string
+	TokenProfile       string
 	Username           string
 	Password           string
 	// Pool is the local Cognito, for its fault switches.
@@ -113,8 +116,8 @@ func (e *AddressError) Error() string {
 func (e *AddressError) Unwrap() error { return e.Err }
 
 // Start starts everything. The error is an *AddressError if a server cannot
-// listen on its address, and a *ConfigurationError if the configuration cannot be
-// used.
+// listen on its address. If the configuration has faults, the error has every
+// fault, each on a line of its own.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -205,8 +208,8 @@ func (s *Stack) build(ctx context.Context, o Options) ([]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := s.Configuration.Policy.Profile(trusted); ok {
-		if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: trusted, CreatedBy: "dcr-dev"}); err != nil {
+	if s.TokenProfile = tokenProfile(s.Configuration.Policy); s.TokenProfile != "" {
+		if s.InitialAccessToken, err = s.NewInitialAccessToken(ctx, credential.Terms{Label: "local", Profile: s.TokenProfile, CreatedBy: "dcr-dev"}); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +256,7 @@ func newPool(origin string, mode broker.Mode, conf *configuration.Configuration)
 	pool, err := emulator.New(emulator.Config{
 		BaseURL: origin,
 		Users: []emulator.User{
-			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{"staff"}},
+			{Name: Username, Password: Password, Email: "alice@example.com", Groups: []string{UserGroup}},
 			{Name: OtherUsername, Password: OtherPassword, Email: "bob@example.com"},
 		},
 		Plan:         emulator.Essentials,

@@ -86,7 +86,7 @@ func TestStartReportsAllFaultsOfTheEnvironment(t *testing.T) {
 func TestStartReportsFaultsOfTheConfiguration(t *testing.T) {
 	o := Options{Configuration: in(t, broker.ModeBrokered, "{}").file}
 	s, err := Start(t.Context(), o)
-	if _, ok := errors.AsType[*ConfigurationError](err); !ok || s != nil {
-		t.Errorf("Start = %v, %v, want a ConfigurationError", s, err)
+	if _, ok := errors.AsType[*configurationError](err); !ok || s != nil {
+		t.Errorf("Start = %v, %v, want a configurationError", s, err)
 	}
 }

@@ -16,24 +16,21 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 )
 
-// ConfigurationError means that the broker's configuration cannot be used.
-type ConfigurationError struct {
-	// File is the path of the document, or empty for the example.
-	File string
-	// Err is why the file cannot be read, or the error of configuration.Parse,
-	// which has every fault.
-	Err error
+// configurationError means that the broker's configuration cannot be used.
+type configurationError struct {
+	file string // path of the document, or empty for the example
+	err  error  // why the file cannot be read, or the error of configuration.Parse, which has every fault
 }
 
-func (e *ConfigurationError) Error() string {
-	if path, ok := errors.AsType[*fs.PathError](e.Err); ok {
-		return fmt.Sprintf("cannot read the configuration %s: %v", e.File, path.Err)
+func (e *configurationError) Error() string {
+	if path, ok := errors.AsType[*fs.PathError](e.err); ok {
+		return fmt.Sprintf("cannot read the configuration %s: %v", e.file, path.Err)
 	}
-	return fmt.Sprintf("the configuration %s has faults:\n%v", e.File, e.Err)
+	return fmt.Sprintf("the configuration %s has faults:\n%v", e.file, e.err)
 }
 
 // Unwrap returns the reason.
-func (e *ConfigurationError) Unwrap() error { return e.Err }
+func (e *configurationError) Unwrap() error { return e.err }
 
 // document is the source of the local broker's configuration.
 type document struct {
@@ -44,20 +41,20 @@ type document struct {
 	deployment broker.Deployment
 }
 
-// load reads the document and checks it. The error is a *ConfigurationError; the
+// load reads the document and checks it. The error is a *configurationError; the
 // document is nil if the file cannot be read.
 func (d document) load() ([]byte, *configuration.Configuration, error) {
 	body := config.Example()
 	if d.file != "" {
 		var err error
 		if body, err = os.ReadFile(d.file); err != nil {
-			return nil, nil, &ConfigurationError{d.file, err}
+			return nil, nil, &configurationError{d.file, err}
 		}
 	}
 	body = d.withSample(body)
 	conf, err := configuration.Parse(body, d.deployment)
 	if err != nil {
-		return body, nil, &ConfigurationError{d.file, err}
+		return body, nil, &configurationError{d.file, err}
 	}
 	return body, conf, nil
 }
@@ -80,11 +77,11 @@ func (d document) withSample(body []byte) []byte {
 	}
 	var scopes []string
 	for _, s := range doc.Scopes {
-		if s.Name == readScope || s.Name == writeScope {
+		if s.Name == ReadScope || s.Name == WriteScope {
 			scopes = append(scopes, s.Name)
 		}
 	}
-	if !slices.Contains(scopes, readScope) {
+	if !slices.Contains(scopes, ReadScope) {
 		return body
 	}
 	type object map[string]any

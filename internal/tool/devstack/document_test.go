@@ -96,9 +96,9 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{faulty, []string{"the configuration " + faulty.file + " has faults:\n", "open_registration: ", "profiles.open.redirect_uris.loopback: ", "profiles.trusted.redirect_uris.loopback: "}},
 	} {
 		_, conf, err := tt.document.load()
-		e, ok := errors.AsType[*ConfigurationError](err)
-		if !ok || conf != nil || e.File != tt.document.file {
-			t.Errorf("load = %v, %v, want a ConfigurationError of %s", conf, err, tt.document.file)
+		e, ok := errors.AsType[*configurationError](err)
+		if !ok || conf != nil || e.file != tt.document.file {
+			t.Errorf("load = %v, %v, want a configurationError of %s", conf, err, tt.document.file)
 			continue
 		}
 		for _, want := range tt.want {

@@ -19,7 +19,7 @@ type live struct {
 	seen string // the digest at the last look, or why the file could not be read
 }
 
-// newLive returns a live document, or a *ConfigurationError.
+// newLive returns a live document, or a *configurationError.
 func newLive(d document) (*live, error) {
 	l := &live{document: d}
 	_, err := l.look()

@@ -10,11 +10,11 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/mcpauth"
 )
 
-// The scopes of the sample MCP server: every request needs the first, and one
-// of the tools needs the second as well.
+// The scopes of the sample MCP server: every request needs ReadScope, and one of
+// the tools needs WriteScope as well.
 const (
-	readScope  = "mcp/read"
-	writeScope = "mcp/write"
+	ReadScope  = "mcp/read"
+	WriteScope = "mcp/write"
 )
 
 // sampleName is the name of the sample MCP server for users.
@@ -29,10 +29,10 @@ func (s *Stack) sampleServer(c *environment.Config, conf func() *configuration.C
 			Name:                sampleName,
 			AuthorizationServer: c.Issuer,
 			TokenIssuer:         c.CognitoIssuer,
-			Scopes:              []string{readScope},
+			Scopes:              []string{ReadScope},
 			Log:                 log,
 		},
-		WriteScope: writeScope,
+		WriteScope: WriteScope,
 	}
 	unbound, err := mcpserver.New(cfg)
 	if err != nil {

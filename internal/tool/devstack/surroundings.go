@@ -69,12 +69,11 @@ type Surroundings struct {
 	Issuer  string
 	MCP     string
 	Cognito string
-	// InitialAccessToken allows any number of registrations under the
-	// profile trusted.
+	// InitialAccessToken allows any number of registrations under the profile
+	// that Stack.TokenProfile would have, and OneUseToken one registration. Both
+	// are empty if there is no such profile.
 	InitialAccessToken string
-	// OneUseToken is another initial access token, which allows one
-	// registration.
-	OneUseToken string
+	OneUseToken        string
 	// Environment has the environment variables of the functions.
 	Environment map[string]string
 
@@ -138,7 +137,7 @@ func (s *Surroundings) build(ctx context.Context, o SurroundingsOptions, back ne
 	if err != nil {
 		return nil, err
 	}
-	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o.AWS, o.Table, c.Deployment(), body))
+	return []http.Handler{pool, mcp, pool}, errors.Join(makeKeys(ctx, o.AWS, keysOf(o.Table)), s.makeTable(ctx, o, c.Deployment(), body, tokenProfile(conf.Policy)))
 }
 
 func (s *Surroundings) configure(o SurroundingsOptions, back net.Listener) error {
@@ -187,13 +186,13 @@ func makeKeys(ctx context.Context, origin, name string) error {
 }
 
 // makeTable creates the table, and stores the configuration and the initial
-// access tokens.
-func (s *Surroundings) makeTable(ctx context.Context, origin, table string, d broker.Deployment, conf []byte) error {
-	client := dynamodb.NewFromConfig(emulatedAWS(origin))
-	if err := dynamo.CreateTable(ctx, client, table); err != nil {
+// access tokens of the profile.
+func (s *Surroundings) makeTable(ctx context.Context, o SurroundingsOptions, d broker.Deployment, conf []byte, profile string) error {
+	client := dynamodb.NewFromConfig(emulatedAWS(o.AWS))
+	if err := dynamo.CreateTable(ctx, client, o.Table); err != nil {
 		return err
 	}
-	store := dynamo.New(client, table, clock.Now)
+	store := dynamo.New(client, o.Table, clock.Now)
 	writer, err := configure.New(configure.Config{Store: store.Configuration(), Deployment: d, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
@@ -201,11 +200,18 @@ func (s *Surroundings) makeTable(ctx context.Context, origin, table string, d br
 	if _, err := writer.Apply(ctx, conf, "dcr-dev", 0); err != nil {
 		return err
 	}
+	if profile == "" {
+		return nil
+	}
+	return s.makeTokens(ctx, store, profile)
+}
+
+func (s *Surroundings) makeTokens(ctx context.Context, store broker.Store, profile string) error {
 	for _, t := range []struct {
 		token *string
 		uses  int
 	}{{&s.InitialAccessToken, 0}, {&s.OneUseToken, 1}} {
-		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: trusted, CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
+		tok, rec, err := credential.NewInitialAccessToken(credential.Terms{Label: "local", Profile: profile, CreatedBy: "dcr-dev", MaxUses: t.uses}, clock.Now())
 		if err != nil {
 			return err
 		}

@@ -128,8 +128,8 @@ func TestSurroundReportsFaultsOfTheConfiguration(t *testing.T) {
 	o := around("none", "http://127.0.0.1:1")
 	o.Configuration = in(t, broker.ModeBrokered, "{}").file
 	s, err := Surround(t.Context(), o)
-	if _, ok := errors.AsType[*ConfigurationError](err); !ok || s != nil {
-		t.Errorf("Surround = %v, %v, want a ConfigurationError", s, err)
+	if _, ok := errors.AsType[*configurationError](err); !ok || s != nil {
+		t.Errorf("Surround = %v, %v, want a configurationError", s, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/signed"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
+	"github.com/dcr-broker/dcr-broker/internal/endpoint/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
@@ -32,13 +33,21 @@ func Function(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error
 		return err
 	}
 	current := configuration.NewCurrent(configuration.CurrentConfig{Reader: reader(c), Deployment: c.Deployment(), Now: clock.Now, Log: log})
+	readBoth(current.Get, upstream)
+	return routes(rt, c, current.Get, upstream, log)
+}
+
+// readBoth reads the configuration and Cognito's document in parallel. It waits for
+// initTime at most.
+func readBoth(conf Get, upstream metadata.Upstream) {
 	ctx, cancel := context.WithTimeout(context.Background(), initTime)
 	defer cancel()
 	var reads sync.WaitGroup
-	reads.Go(func() { current.Get(context.Background()) })
+	// With the deadline of ctx, a store that does not answer would not be logged: a
+	// caller that gives up says nothing about the store.
+	reads.Go(func() { conf(context.Background()) })
 	reads.Go(func() { upstream.Current(ctx) })
 	reads.Wait()
-	return routes(rt, c, current.Get, upstream, log)
 }
 
 // reader returns the reader of the file that c names, or of the table.

@@ -11,11 +11,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/discovery"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
@@ -149,5 +152,41 @@ func TestWithoutConfigurationNothingIsPublished(t *testing.T) {
 	p := &publisher{configuration: func(context.Context) (*configuration.Configuration, error) { return nil, cause }}
 	if got, err := p.published(t.Context()); err != cause {
 		t.Errorf("published = %+v, %v, want the error", got, err)
+	}
+}
+
+// silent is an upstream that answers after a time, unless the caller gives up.
+type silent time.Duration
+
+func (s silent) Current(ctx context.Context) *discovery.Upstream {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(s)):
+	}
+	return nil
+}
+
+// A start reads both documents at the same time, and waits two seconds for
+// Cognito's.
+func TestAStartWaitsTwoSecondsAtMost(t *testing.T) {
+	for _, tt := range []struct{ store, cognito, want time.Duration }{
+		{time.Second, time.Second, time.Second},
+		{2 * time.Second, time.Hour, 2 * time.Second},
+		{0, time.Hour, 2 * time.Second},
+		{time.Second, 0, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			readBoth(func(ctx context.Context) (*configuration.Configuration, error) {
+				if _, limited := ctx.Deadline(); limited {
+					t.Error("the read of the configuration has the deadline of the start")
+				}
+				time.Sleep(tt.store)
+				return nil, errors.New("no configuration")
+			}, silent(tt.cognito))
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("the store answers after %s and Cognito after %s: the start took %s, want %s", tt.store, tt.cognito, took, tt.want)
+			}
+		})
 	}
 }

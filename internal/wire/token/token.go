@@ -39,7 +39,7 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 		Clients:         clients.New(broker.ModeDirect, p.Store, p.Now),
 		Cognito:         newCognito(p),
 		Log:             p.Log,
-		ForwardResource: func(ctx context.Context) bool { return forwardResource(ctx, p) },
+		ForwardResource: func(ctx context.Context) (bool, error) { return forwardResource(ctx, p) },
 	})
 	if err != nil {
 		return err
@@ -48,12 +48,13 @@ func routesDirect(rt *httpapi.Router, p *wire.Parts) error {
 	return nil
 }
 
-// forwardResource reports whether Cognito gets the parameter resource. Without a
-// configuration it does not, as by default: codes and refresh tokens are redeemed
-// without one.
-func forwardResource(ctx context.Context, p *wire.Parts) bool {
+// forwardResource reports whether Cognito gets the parameter resource.
+func forwardResource(ctx context.Context, p *wire.Parts) (bool, error) {
 	conf, err := p.InForce(ctx)
-	return err == nil && conf.ForwardResource
+	if err != nil {
+		return false, err
+	}
+	return conf.ForwardResource, nil
 }
 
 func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {

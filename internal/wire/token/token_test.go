@@ -11,23 +11,25 @@ import (
 
 func TestTheResourceIsForwardedIfTheConfigurationSaysSo(t *testing.T) {
 	var conf *configuration.Configuration
+	notRead := errors.New("not read")
 	p := &wire.Parts{Configuration: func(context.Context) (*configuration.Configuration, error) {
 		if conf == nil {
-			return nil, errors.New("not read")
+			return nil, notRead
 		}
 		return conf, nil
 	}}
 	for _, tt := range []struct {
 		inForce *configuration.Configuration
 		want    bool
+		err     error
 	}{
-		{nil, false},
-		{&configuration.Configuration{ForwardResource: true}, true},
-		{new(configuration.Configuration), false},
+		{nil, false, notRead},
+		{&configuration.Configuration{ForwardResource: true}, true, nil},
+		{new(configuration.Configuration), false, nil},
 	} {
 		conf = tt.inForce
-		if got := forwardResource(t.Context(), p); got != tt.want {
-			t.Errorf("forwardResource under %+v = %t, want %t", conf, got, tt.want)
+		if got, err := forwardResource(t.Context(), p); got != tt.want || err != tt.err {
+			t.Errorf("forwardResource under %+v = %t, %v, want %t, %v", conf, got, err, tt.want, tt.err)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (f *Flow) Ask(ctx context.Context, s Secret) (Question, error) {
 	return q, nil
 }
 
-func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error) {
+func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error) {
 	switch t.Step {
 	case broker.StepDecided:
 		return v.outcome(ctx, t)
@@ -87,7 +87,7 @@ func (v visit) ask(ctx context.Context, t *broker.Transaction) (Question, error)
 }
 
 // outcome returns the code of a decided transaction if the code is unused.
-func (v visit) outcome(ctx context.Context, t *broker.Transaction) (Question, error) {
+func (v *visit) outcome(ctx context.Context, t *broker.Transaction) (Question, error) {
 	code, ok, err := v.issued(ctx, t)
 	if err != nil {
 		return Question{}, unavailable("the decision could not be read", err)

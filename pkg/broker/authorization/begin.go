@@ -36,8 +36,11 @@ func (f *Flow) Begin(ctx context.Context, r Request) (Started, error) {
 	return Started{Secret: v.secret, SignInURL: v.signInURL(t, v.secret)}, nil
 }
 
-func (v visit) begin(ctx context.Context, r Request) (*broker.Transaction, error) {
+func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, error) {
 	f := v.flow
+	if err := v.renewFor(ctx, r.Resources...); err != nil {
+		return nil, err
+	}
 	c, err := v.client(ctx, r)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ const (
 
 // create stores t, which has the client's request, as the transaction of this
 // browser. Its user signs in through app.
-func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Transaction) (*broker.Transaction, error) {
+func (v *visit) create(ctx context.Context, app *broker.AppClient, t *broker.Transaction) (*broker.Transaction, error) {
 	appSecret, err := v.ring.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
 	if err != nil {
 		return nil, err
@@ -130,7 +133,7 @@ func (v visit) create(ctx context.Context, app *broker.AppClient, t *broker.Tran
 
 // appClient returns the app client with this key. If there is none, the
 // provisioner makes it.
-func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, error) {
+func (v *visit) appClient(ctx context.Context, key string) (*broker.AppClient, error) {
 	f := v.flow
 	a, err := f.config.Store.AppClient(ctx, key)
 	if err == nil && a.Usable(f.config.LoginVersion == 2) {
@@ -159,7 +162,7 @@ func (v visit) appClient(ctx context.Context, key string) (*broker.AppClient, er
 // former key sealed it. Only the provisioner may write the secret. A failure is
 // logged and does not fail the request: the former key still opens the secret,
 // and the next request tries again.
-func (v visit) reseal(ctx context.Context, a *broker.AppClient) {
+func (v *visit) reseal(ctx context.Context, a *broker.AppClient) {
 	if v.ring.Current(a.Secret) {
 		return
 	}

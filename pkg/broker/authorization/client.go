@@ -31,7 +31,7 @@ func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.Redirect
 }
 
 // client returns the client of a new request.
-func (v visit) client(ctx context.Context, r Request) (client, error) {
+func (v *visit) client(ctx context.Context, r Request) (client, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if slices.Contains(r.Repeated, name) {
 			return client{}, &Problem{Kind: BadRequest, Detail: mustNotRepeat(name)}
@@ -59,7 +59,10 @@ func (v visit) client(ctx context.Context, r Request) (client, error) {
 // clientOf returns the client of a transaction. Since the transaction began,
 // the registration may have ended, another one may have got its id, or an
 // operator may have removed the protected resource.
-func (v visit) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
+func (v *visit) clientOf(ctx context.Context, t *broker.Transaction) (client, error) {
+	if err := v.renewFor(ctx, t.Resource); err != nil {
+		return client{}, err
+	}
 	reg, profile, err := v.registration(ctx, t.ClientID)
 	if err != nil {
 		return client{}, err
@@ -81,7 +84,7 @@ func (v visit) clientOf(ctx context.Context, t *broker.Transaction) (client, err
 
 // resource returns the protected resource with this identifier. A transaction
 // has none, with the identifier "", if there was none when it began.
-func (v visit) resource(identifier string) (broker.Resource, bool) {
+func (v *visit) resource(identifier string) (broker.Resource, bool) {
 	if identifier == "" {
 		return broker.Resource{}, true
 	}
@@ -95,7 +98,7 @@ func (v visit) resource(identifier string) (broker.Resource, bool) {
 // registration returns the registration of a client of brokered mode, and its
 // profile. All clients that cannot be used get the same answer, except a client
 // that waits for approval: it does not need to register again.
-func (v visit) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
+func (v *visit) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
 	reg, err := v.flow.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
@@ -107,6 +110,12 @@ func (v visit) registration(ctx context.Context, id string) (*broker.Registratio
 		return nil, nil, unavailable("the registration could not be read", err)
 	}
 	profile, ok := v.conf.Policy.Profile(reg.Profile)
+	if !ok {
+		if err := v.renew(ctx); err != nil {
+			return nil, nil, err
+		}
+		profile, ok = v.conf.Policy.Profile(reg.Profile)
+	}
 	if !ok {
 		return nil, nil, &Problem{Kind: UnknownClient, Detail: "the client's profile is no longer in the policy"}
 	}

@@ -16,7 +16,7 @@ const rememberedDays = 30
 
 // consented reports whether a stored consent covers all of t. If the store does
 // not answer, the result is false and the user gets the consent page.
-func (v visit) consented(ctx context.Context, t *broker.Transaction, c client) bool {
+func (v *visit) consented(ctx context.Context, t *broker.Transaction, c client) bool {
 	if !c.remembers() || prompts(t, "consent") {
 		return false
 	}
@@ -33,13 +33,13 @@ func (v visit) consented(ctx context.Context, t *broker.Transaction, c client) b
 	return f.config.Now().Before(found.ExpiresAt) && found.Sub == t.User.Sub && found.ClientID == t.ClientID && !slices.ContainsFunc(t.Scopes, missing)
 }
 
-func (v visit) consentKey(t *broker.Transaction) string {
+func (v *visit) consentKey(t *broker.Transaction) string {
 	return broker.ConsentKey(v.ring, t.User.Sub, t.ClientID, t.Generation, t.RedirectURI, t.Resource)
 }
 
 // remember stores the consent. If that fails, the user gets the consent page
 // again next time.
-func (v visit) remember(ctx context.Context, t *broker.Transaction) {
+func (v *visit) remember(ctx context.Context, t *broker.Transaction) {
 	f := v.flow
 	now := broker.Seconds(f.config.Now())
 	err := f.config.Store.PutConsent(ctx, &broker.Consent{

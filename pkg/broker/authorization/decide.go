@@ -75,7 +75,7 @@ func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (O
 
 // allow issues a code. A second allow, as from a double click, gets the same
 // code.
-func (v visit) allow(ctx context.Context) (Outcome, error) {
+func (v *visit) allow(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	t, err := v.decide(ctx)
 	if errors.Is(err, broker.ErrConflict) {
@@ -105,13 +105,13 @@ func (v visit) allow(ctx context.Context) (Outcome, error) {
 }
 
 // decide takes the step of the decision.
-func (v visit) decide(ctx context.Context) (*broker.Transaction, error) {
+func (v *visit) decide(ctx context.Context) (*broker.Transaction, error) {
 	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
 }
 
 // allowedBefore answers an allow after another request took the step. That
 // request may not have stored its grant yet.
-func (v visit) allowedBefore(ctx context.Context) (Outcome, error) {
+func (v *visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	for range outcomeTries {
 		t, err := f.config.Store.Transaction(ctx, v.secret.key())
@@ -152,7 +152,7 @@ func undecided(err error) *Problem {
 
 // cancel ends the transaction and the sign-in at Cognito. RFC 6749 §4.1.2.1: the
 // client gets access_denied.
-func (v visit) cancel(ctx context.Context) (Outcome, error) {
+func (v *visit) cancel(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	t, err := v.decide(ctx)
 	if err != nil {

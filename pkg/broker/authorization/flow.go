@@ -81,7 +81,8 @@ type Config struct {
 	// rotation.
 	Provisioner broker.Provisioner
 	// Configuration returns the configuration in force. It is called once for each
-	// request.
+	// request, and a second time with broker.Newest if the configuration lacks a
+	// profile or a protected resource.
 	Configuration func(context.Context) (*configuration.Configuration, error)
 	// Keys returns the keys that seal and open. It is called once for each
 	// request that needs them.
@@ -123,24 +124,45 @@ type visit struct {
 	secret Secret
 }
 
-func (f *Flow) visit(ctx context.Context, s Secret) (visit, error) {
+func (f *Flow) visit(ctx context.Context, s Secret) (*visit, error) {
 	v, err := f.visitWithoutKeys(ctx, s)
 	if err != nil {
-		return visit{}, err
+		return nil, err
 	}
 	if v.ring, err = f.config.Keys(ctx); err != nil {
-		return visit{}, notReady(err)
+		return nil, notReady(err)
 	}
 	return v, nil
 }
 
 // visitWithoutKeys returns a visit that neither seals nor opens.
-func (f *Flow) visitWithoutKeys(ctx context.Context, s Secret) (visit, error) {
+func (f *Flow) visitWithoutKeys(ctx context.Context, s Secret) (*visit, error) {
 	conf, err := f.config.Configuration(ctx)
 	if err != nil {
-		return visit{}, notReady(err)
+		return nil, notReady(err)
 	}
-	return visit{flow: f, conf: conf, secret: s}, nil
+	return &visit{flow: f, conf: conf, secret: s}, nil
+}
+
+// renew puts the newest configuration into v, for a request that needs something
+// which v.conf does not have.
+func (v *visit) renew(ctx context.Context) error {
+	conf, err := v.flow.config.Configuration(broker.Newest(ctx))
+	if err != nil {
+		return notReady(err)
+	}
+	v.conf = conf
+	return nil
+}
+
+// renewFor is renew if v.conf lacks one of these protected resources.
+func (v *visit) renewFor(ctx context.Context, resources ...string) error {
+	for _, r := range resources {
+		if _, ok := v.resource(r); !ok {
+			return v.renew(ctx)
+		}
+	}
+	return nil
 }
 
 func notReady(cause error) *Problem {

@@ -16,7 +16,7 @@ import (
 // issue stores Cognito's tokens and the grant of t and returns its code. A second
 // call stores nothing and returns the same code: the id of the grant is derived
 // from the sign-in, and the code from the secret of the browser.
-func (v visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
+func (v *visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
 	f := v.flow
 	plain, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
@@ -104,7 +104,7 @@ func (f *Flow) auditGrant(ctx context.Context, t *broker.Transaction, g *broker.
 
 // issued returns the code of the grant of t, and whether the client can still
 // redeem it.
-func (v visit) issued(ctx context.Context, t *broker.Transaction) (credential.Token, bool, error) {
+func (v *visit) issued(ctx context.Context, t *broker.Transaction) (credential.Token, bool, error) {
 	f := v.flow
 	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)

@@ -106,7 +106,7 @@ func inLanguage(err error, lang string) error {
 // notRepeatable returns err for a user who cannot send the same request again,
 // because the step of the transaction is taken.
 func notRepeatable(err error) error {
-	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == Unavailable {
+	if p, ok := errors.AsType[*Problem](err); ok && (p.Kind == Unavailable || p.Kind == NotReady) {
 		p.Kind = SignInFailed
 	}
 	return err

@@ -24,7 +24,7 @@ func (f *Flow) SignedIn(ctx context.Context, s Secret, c Callback) (clientURL st
 	return clientURL, nil
 }
 
-func (v visit) signedIn(ctx context.Context, cb Callback) (string, error) {
+func (v *visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	f, s := v.flow, v.secret
 	if cb.Repeated || (cb.Code == "") == (cb.Error == "") {
 		return "", InvalidCallback()
@@ -71,7 +71,7 @@ func InvalidCallback() *Problem {
 // issueOrAsk issues a code if a stored consent covers the request, and returns
 // the client's redirect URI with it. Otherwise it stores the tokens for the
 // consent page and returns "".
-func (v visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
+func (v *visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client, tokens broker.Tokens) (string, error) {
 	f := v.flow
 	if tokens.User.Sub == "" || tokens.OriginJTI == "" || tokens.RefreshToken == "" {
 		return "", f.deny(c, broker.Refusal{
@@ -113,7 +113,7 @@ func (v visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client, 
 
 // takeStep takes a step of the transaction of this browser. A step can be taken
 // once: a callback that arrives twice gets a Problem.
-func (v visit) takeStep(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
+func (v *visit) takeStep(ctx context.Context, from, to broker.Step) (*broker.Transaction, error) {
 	t, err := v.flow.config.Store.TakeStep(ctx, v.secret.key(), from, to)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):

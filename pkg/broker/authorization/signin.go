@@ -13,7 +13,7 @@ import (
 // authorize endpoint with the broker's own callback, state and PKCE challenge,
 // and exactly the scopes to grant. It adds openid, so that Cognito's tokens
 // name the user.
-func (v visit) signInURL(t *broker.Transaction, s Secret) string {
+func (v *visit) signInURL(t *broker.Transaction, s Secret) string {
 	f := v.flow
 	params := url.Values{
 		"response_type":         {"code"},
@@ -53,13 +53,13 @@ func prompts(t *broker.Transaction, prompt string) bool {
 }
 
 // signInApp returns the app client of a transaction before the callback.
-func (v visit) signInApp(t *broker.Transaction) (broker.AppCredentials, error) {
+func (v *visit) signInApp(t *broker.Transaction) (broker.AppCredentials, error) {
 	s, err := v.ring.Open(sealSignIn, t.Key.String(), t.Tokens)
 	return broker.AppCredentials{ID: t.CognitoID, Secret: s}, err
 }
 
 // tokens returns Cognito's tokens of a transaction after the callback.
-func (v visit) tokens(t *broker.Transaction) (broker.Tokens, error) {
+func (v *visit) tokens(t *broker.Transaction) (broker.Tokens, error) {
 	text, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
 		return broker.Tokens{}, err
@@ -82,7 +82,7 @@ func (f *Flow) revoke(ctx context.Context, app broker.AppCredentials, refreshTok
 
 // endSignIn revokes the refresh token of a transaction after the callback. app is
 // the app client of the transaction.
-func (v visit) endSignIn(ctx context.Context, t *broker.Transaction, app *broker.AppClient) {
+func (v *visit) endSignIn(ctx context.Context, t *broker.Transaction, app *broker.AppClient) {
 	tokens, err := v.tokens(t)
 	var s string
 	if err == nil {
@@ -97,7 +97,7 @@ func (v visit) endSignIn(ctx context.Context, t *broker.Transaction, app *broker
 
 // endTransaction ends a transaction after the callback: it revokes the sign-in at
 // Cognito and removes the transaction.
-func (v visit) endTransaction(ctx context.Context, t *broker.Transaction) {
+func (v *visit) endTransaction(ctx context.Context, t *broker.Transaction) {
 	app, err := v.flow.config.Store.AppClient(ctx, t.AppClient)
 	if err != nil {
 		v.flow.warnNotRevoked(ctx, t.CognitoID, err)

@@ -11,13 +11,13 @@ import (
 // switchAccount lets the user sign in with another account: it revokes the
 // sign-in at Cognito, signs the browser out there, and starts the request again
 // in a new transaction. Resume continues the new transaction.
-func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
+func (v *visit) switchAccount(ctx context.Context) (Outcome, error) {
 	f := v.flow
 	old, err := v.decide(ctx)
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	next := visit{f, v.conf, v.ring, newSecret()}
+	next := &visit{f, v.conf, v.ring, newSecret()}
 	t, err := next.repeat(ctx, old)
 	f.forget(ctx, old)
 	if err != nil {
@@ -28,7 +28,7 @@ func (v visit) switchAccount(ctx context.Context) (Outcome, error) {
 
 // repeat revokes the sign-in of old and stores a transaction with the same
 // request. The callback will check whether the client is still registered.
-func (v visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Transaction, error) {
+func (v *visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Transaction, error) {
 	app, err := v.flow.config.Store.AppClient(ctx, old.AppClient)
 	if err != nil || !app.Usable(v.flow.config.LoginVersion == 2) {
 		return nil, &Problem{Kind: SignInFailed, Detail: "the app client cannot be used any more", Cause: err}

@@ -50,15 +50,22 @@ type Current struct {
 
 	good atomic.Pointer[Configuration]
 
-	// turn has a value during a read, so there is one at a time. It guards all
-	// below.
+	// turn is a lock that a request can stop waiting for: it holds a value during a
+	// read, so there is one at a time. It guards all fields below.
 	turn  chan struct{}
 	at    time.Time     // the last read began at this time if it succeeded, or failed at this time
-	bound time.Duration // time from at to the next read
+	wait  time.Duration // time from at to the next read
+	asked time.Time     // the last read for broker.Newest that succeeded began at this time
 	err   error         // of the last read, if it failed
-	// unusable has the versions that were found unusable, and why. It has no other
-	// versions than the last list, so it stays small.
-	unusable map[versionKey]*VersionError
+	// unusable has the versions that were found unusable. It has no other versions
+	// than the last list, so it stays small.
+	unusable map[versionKey]*finding
+}
+
+// A finding is a version that was found unusable, and whether the log has it.
+type finding struct {
+	*VersionError
+	logged bool
 }
 
 // versionKey identifies a version also in a table that was restored from a
@@ -73,7 +80,7 @@ func keyOf(v Version) versionKey { return versionKey{v.Number, v.Digest} }
 // NewCurrent returns a Current that has read nothing yet.
 func NewCurrent(c CurrentConfig) *Current {
 	c.MaxAge = cmp.Or(c.MaxAge, MaxAge)
-	return &Current{c: c, turn: make(chan struct{}, 1), unusable: make(map[versionKey]*VersionError)}
+	return &Current{c: c, turn: make(chan struct{}, 1), unusable: make(map[versionKey]*finding)}
 }
 
 // Get returns the configuration in force. Once a version was read, the error is
@@ -81,7 +88,14 @@ func NewCurrent(c CurrentConfig) *Current {
 // Get waits for the store for two seconds at most; if a version was read before,
 // only one request at a time waits. The same pointer means the same
 // configuration.
+//
+// In a context of broker.Newest, Get reads the store again, but at most once in
+// five seconds for all such requests. If the last read failed, Get then returns
+// the error even if there is a last good version.
 func (c *Current) Get(ctx context.Context) (*Configuration, error) {
+	if broker.WantsNewest(ctx) {
+		return c.getNewest(ctx)
+	}
 	if good := c.good.Load(); good != nil {
 		select {
 		case c.turn <- struct{}{}:
@@ -92,47 +106,83 @@ func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 			return good, nil
 		}
 	}
-	select {
-	case c.turn <- struct{}{}:
-		defer c.release()
-	case <-ctx.Done():
-		return nil, broker.NotReady(ctx.Err())
+	if err := c.takeTurn(ctx); err != nil {
+		return nil, err
 	}
-	c.refresh(ctx)
+	defer c.release()
+	err := c.refresh(ctx)
 	if good := c.good.Load(); good != nil {
 		return good, nil
 	}
-	return nil, broker.NotReady(c.err)
+	return nil, broker.NotReady(err)
+}
+
+// getNewest is Get in a context of broker.Newest. Requests within five seconds
+// share a read, unless its caller gave up.
+func (c *Current) getNewest(ctx context.Context) (*Configuration, error) {
+	if err := c.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer c.release()
+	var err error
+	if now := c.c.Now(); c.err != nil || clock.Fresh(c.asked, now, retryAfter) {
+		err = c.refresh(ctx)
+	} else {
+		if err = c.read(ctx); err == nil {
+			c.asked = now
+		}
+	}
+	if err != nil {
+		return nil, broker.NotReady(err)
+	}
+	return c.good.Load(), nil
+}
+
+// takeTurn waits for the turn. release ends it.
+func (c *Current) takeTurn(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return broker.NotReady(ctx.Err())
+	}
 }
 
 func (c *Current) release() { <-c.turn }
 
-// refresh reads again if the last read is too old. The caller has the
-// turn.
-func (c *Current) refresh(ctx context.Context) {
-	began := c.c.Now()
-	if clock.Fresh(c.at, began, c.bound) {
-		return
+// refresh reads again if the last read is too old. It returns the error of the
+// last read. The caller has the turn.
+func (c *Current) refresh(ctx context.Context) error {
+	if clock.Fresh(c.at, c.c.Now(), c.wait) {
+		return c.err
 	}
-	read, cancel := context.WithTimeout(ctx, readTimeout)
+	return c.read(ctx)
+}
+
+// read reads the versions, and the document of the newest one that can be used.
+// It writes at most one line with the level ERROR. The caller has the turn.
+func (c *Current) read(ctx context.Context) error {
+	began := c.c.Now()
+	limited, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	next, err := c.newest(read)
+	next, err := c.newest(limited)
 	switch {
 	case err == nil:
-		c.at, c.bound, c.err = began, c.c.MaxAge, nil
+		c.at, c.wait, c.err = began, c.c.MaxAge, nil
+		c.report(ctx)
 		if c.good.Swap(next) != next {
 			c.c.Log.InfoContext(ctx, "configuration in force", "configuration_version", next.Version, "digest", next.Digest)
 		}
 	case ctx.Err() != nil: // the caller gave up; the store may be fine
-		c.err = cmp.Or(c.err, err)
 	default:
-		c.at, c.bound, c.err = c.c.Now(), retryAfter, err
+		c.at, c.wait, c.err = c.c.Now(), retryAfter, err
 		c.c.Log.ErrorContext(ctx, "configuration not read", "error", err, "last_good_in_use", c.good.Load() != nil)
 	}
+	return err
 }
 
 // newest returns the newest version that this program can use, or the last good
-// one if there is none. It logs each version that it cannot use once.
+// one if there is none.
 func (c *Current) newest(ctx context.Context) (*Configuration, error) {
 	versions, err := c.c.Reader.Versions(ctx)
 	switch {
@@ -153,11 +203,13 @@ func (c *Current) newest(ctx context.Context) (*Configuration, error) {
 		if !ok {
 			return nil, err
 		}
-		first = cmp.Or(first, e)
-		c.report(ctx, v, e)
+		first = cmp.Or(first, c.find(v, e))
 	}
 	if good != nil {
 		return good, nil
+	}
+	for _, f := range c.unusable {
+		f.logged = true // with the error
 	}
 	return nil, fmt.Errorf("none of %d versions can be used: %w", len(versions), first)
 }
@@ -169,7 +221,7 @@ func (c *Current) forget(versions []Version) {
 	for _, v := range versions {
 		listed[keyOf(v)] = true
 	}
-	maps.DeleteFunc(c.unusable, func(k versionKey, _ *VersionError) bool { return !listed[k] })
+	maps.DeleteFunc(c.unusable, func(k versionKey, _ *finding) bool { return !listed[k] })
 }
 
 // usable returns the configuration of a version, or a VersionError. It does not
@@ -185,16 +237,35 @@ func (c *Current) usable(ctx context.Context, v Version, good *Configuration) (*
 	}
 	// A document that is gone may come back, one with faults stays as it is.
 	if e := c.unusable[keyOf(v)]; e != nil && !errors.Is(e, ErrGone) && !errors.Is(e, ErrAltered) {
-		return nil, e
+		return nil, e.VersionError
 	}
 	return Load(ctx, c.c.Reader, v, c.c.Deployment)
 }
 
-// report logs that a version is unusable, unless it has logged this before.
-func (c *Current) report(ctx context.Context, v Version, e *VersionError) {
-	before := c.unusable[keyOf(v)]
-	c.unusable[keyOf(v)] = e
-	if before == nil || before.Error() != e.Error() {
-		c.c.Log.ErrorContext(ctx, "configuration version not usable", "configuration_version", v.Number, "error", e.Reason)
+// find remembers why a version cannot be used, in brief.
+func (c *Current) find(v Version, e *VersionError) *VersionError {
+	e = e.brief()
+	if before := c.unusable[keyOf(v)]; before == nil || before.Error() != e.Error() {
+		c.unusable[keyOf(v)] = &finding{VersionError: e}
+	}
+	return e
+}
+
+// report logs the newest version that was found unusable and is not in the log
+// yet, and how many others there are.
+func (c *Current) report(ctx context.Context) {
+	var newest *VersionError
+	found := 0
+	for _, f := range c.unusable {
+		if f.logged {
+			continue
+		}
+		f.logged = true
+		if found++; newest == nil || f.Number > newest.Number {
+			newest = f.VersionError
+		}
+	}
+	if newest != nil {
+		c.c.Log.ErrorContext(ctx, "configuration version not usable", "configuration_version", newest.Number, "error", newest.Reason, "others", found-1)
 	}
 }

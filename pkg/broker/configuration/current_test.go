@@ -47,12 +47,12 @@ func testCurrent(t *testing.T, clock *fake.Clock) {
 		{"it is applied again", time.Minute, func() { w.append(1, faulty(t, "d")) }, "2/b", 1, 1, []string{"configuration_version=5"}},
 		{"a document over those that cannot be used", time.Minute, func() { w.append(1, named(t, "e")) }, "6/e", 1, 1, nil},
 
-		{"a document that is gone", time.Minute, func() { gone = w.append(1, named(t, "f")); w.lose(gone) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is gone"}},
+		{"a document that is gone", time.Minute, func() { gone = w.append(1, large(t, "f")); w.lose(gone) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is gone"}},
 		{"is logged once", time.Minute, nil, "6/e", 1, 1, nil},
 		{"another document in its place", time.Minute, func() { w.alter(gone, named(t, "x")) }, "6/e", 1, 1, []string{"configuration_version=7 error=\"its document is not the one"}},
 		{"is logged once", time.Minute, nil, "6/e", 1, 1, nil},
-		{"the document is back", time.Minute, func() { w.alter(gone, named(t, "f")) }, "7/f", 1, 1, nil},
-		{"another document in place of the newest", time.Minute, func() { altered = w.append(1, named(t, "g")); w.alter(altered, named(t, "e")) }, "7/f", 1, 1, []string{"configuration_version=8"}},
+		{"the document is back", time.Minute, func() { w.alter(gone, large(t, "f")) }, "7/f", 1, 1, nil},
+		{"another document in place of the newest", time.Minute, func() { altered = w.append(1, large(t, "g")); w.alter(altered, named(t, "e")) }, "7/f", 1, 1, []string{"configuration_version=8"}},
 
 		{"an older document again", time.Minute, func() { w.append(1, named(t, "b")) }, "9/b", 1, 1, nil},
 		{"the document in force again", time.Minute, func() { w.append(1, named(t, "b")) }, "10/b", 1, 0, nil},
@@ -114,17 +114,21 @@ func TestColdStart(t *testing.T) {
 	}{
 		{"nothing wrong", func(w *world) { w.append(1, named(t, "b")) }, "2/b", 0},
 		{"a newer schema", func(w *world) { w.append(2, named(t, "b")) }, "1/a", 1},
-		{"several of a newer schema", func(w *world) { w.append(2, named(t, "b")); w.append(3, named(t, "c")) }, "1/a", 2},
+		{"several of a newer schema", func(w *world) { w.append(2, named(t, "b")); w.append(3, named(t, "c")) }, "1/a", 1},
 		{"a fault", func(w *world) { w.append(1, faulty(t, "b")) }, "1/a", 1},
 		{"not JSON", func(w *world) { w.append(1, []byte("{")) }, "1/a", 1},
 		{"an empty document", func(w *world) { w.append(1, nil) }, "1/a", 1},
-		{"a document that is gone", func(w *world) { w.lose(w.append(1, named(t, "b"))) }, "1/a", 1},
-		{"another document in its place", func(w *world) { w.alter(w.append(1, named(t, "b")), named(t, "c")) }, "1/a", 1},
+		{"a document that is gone", func(w *world) { w.lose(w.append(1, large(t, "b"))) }, "1/a", 1},
+		{"another document in its place", func(w *world) { w.alter(w.append(1, large(t, "b")), named(t, "c")) }, "1/a", 1},
+		{"a small document that is gone", func(w *world) { w.lose(w.append(1, named(t, "b"))) }, "2/b", 0},
+		{"another document in place of a small one", func(w *world) { w.alter(w.append(1, named(t, "b")), named(t, "c")) }, "2/b", 0},
+		{"another copy in the head", func(w *world) { w.append(1, named(t, "b")); w.spoil() }, "2/b", 0},
+		{"another copy in the head, and the document is gone", func(w *world) { w.lose(w.append(1, named(t, "b"))); w.spoil() }, "1/a", 1},
 		{"all at once", func(w *world) {
 			w.append(2, named(t, "b"))
 			w.append(1, faulty(t, "c"))
-			w.lose(w.append(1, named(t, "d")))
-		}, "1/a", 3},
+			w.lose(w.append(1, large(t, "d")))
+		}, "1/a", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, fake.NewClock())
@@ -150,7 +154,7 @@ func TestNothingUsable(t *testing.T) {
 	fake.EachClock(t, func(t *testing.T, clock *fake.Clock) {
 		w := newWorld(t, clock)
 		w.append(1, faulty(t, "a"))
-		w.lose(w.append(1, named(t, "b")))
+		w.lose(w.append(1, large(t, "b")))
 		w.append(2, named(t, "c"))
 		for read := range 3 {
 			for range 2 {
@@ -164,12 +168,8 @@ func TestNothingUsable(t *testing.T) {
 				}
 			}
 			lines := w.lines()
-			want := 1 // for the read
-			if read == 0 {
-				want += 3 // for the versions
-			}
-			if len(lines) != want || !strings.Contains(lines[len(lines)-1], "none of 3 versions can be used") {
-				t.Errorf("read %d logged %q, want %d lines", read, lines, want)
+			if len(lines) != 1 || !strings.Contains(lines[0], "none of 3 versions can be used") {
+				t.Errorf("read %d logged %q, want one line", read, lines)
 			}
 			w.pass(5 * time.Second)
 		}
@@ -177,7 +177,28 @@ func TestNothingUsable(t *testing.T) {
 		if got := w.get(); got != "4/d" {
 			t.Errorf("after a version that can be used: got %q", got)
 		}
+		if lines := w.lines(); len(lines) > 0 {
+			t.Errorf("a version that can be used: logged %q", lines)
+		}
 	})
+}
+
+// A document with many faults does not fill the log: its line and the errors of
+// requests have three of them, and their number.
+func TestManyFaultsMakeAShortLine(t *testing.T) {
+	w := newWorld(t, fake.NewClock())
+	const faults = 600
+	w.append(1, edited(t, `"version": 1,`, `"version": 1, "scopes_supported": [1`+strings.Repeat(",1", faults-1)+`],`))
+	got := w.get()
+	lines := w.lines()
+	if len(lines) != 1 {
+		t.Fatalf("%d lines, want 1: %q", len(lines), lines)
+	}
+	for _, text := range []string{got, lines[0]} {
+		if n := strings.Count(text, "scopes_supported["); n != 3 || !strings.Contains(text, fmt.Sprintf("%d faults in all", faults)) || len(text) > 1000 {
+			t.Errorf("%d faults in %d bytes, want 3 and the number of all: %.1000s", n, len(text), text)
+		}
+	}
 }
 
 // Documents with faults, however many, fill no memory.
@@ -191,8 +212,8 @@ func TestUnusableVersionsAreForgotten(t *testing.T) {
 	if n := w.current.Remembered(); n != configuration.Kept {
 		t.Errorf("%d versions are remembered, want %d", n, configuration.Kept)
 	}
-	if lines := w.lines(); len(lines) != 2*3*configuration.Kept {
-		t.Errorf("%d lines, want one for each version and one for each read", len(lines))
+	if lines := w.lines(); len(lines) != 3*configuration.Kept {
+		t.Errorf("%d lines, want one for each read", len(lines))
 	}
 }
 

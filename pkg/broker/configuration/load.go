@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // A VersionError means that this program cannot use a version. Another version
@@ -27,6 +29,23 @@ func (e *VersionError) Error() string {
 
 func (e *VersionError) Unwrap() error { return e.Reason }
 
+// briefFaults is how many faults of a document are logged.
+const briefFaults = 3
+
+// brief returns e with the first faults only, and the number of all: a document
+// can have a thousand.
+func (e *VersionError) brief() *VersionError {
+	all, ok := errors.AsType[*strict.Error](e.Reason)
+	if !ok || len(all.Faults) <= briefFaults {
+		return e
+	}
+	var text strings.Builder
+	for _, f := range all.Faults[:briefFaults] {
+		text.WriteString(f.String() + "; ")
+	}
+	return &VersionError{e.Number, fmt.Errorf("%s%d faults in all, dcrctl config lint lists them", &text, len(all.Faults))}
+}
+
 var (
 	// ErrGone means that the document of a version is not stored any more.
 	ErrGone = errors.New("its document is gone")
@@ -36,7 +55,8 @@ var (
 )
 
 // ReadDocument returns the document of a version, which has v.Digest. It returns a
-// VersionError if there is no such document. Any other error is of the reader.
+// VersionError if there is no such document, and otherwise the error of the
+// reader.
 func ReadDocument(ctx context.Context, r Reader, v Version) ([]byte, error) {
 	body, err := r.Body(ctx, v)
 	switch {
@@ -51,7 +71,7 @@ func ReadDocument(ctx context.Context, r Reader, v Version) ([]byte, error) {
 }
 
 // Load returns the configuration of a version. It returns a VersionError if
-// this program cannot use the version. Any other error is of the reader.
+// this program cannot use the version, and otherwise the error of the reader.
 func Load(ctx context.Context, r Reader, v Version, d broker.Deployment) (*Configuration, error) {
 	if v.Schema > SchemaVersion {
 		return nil, &VersionError{v.Number, fmt.Errorf("its schema is %d, and this program reads up to %d", v.Schema, SchemaVersion)}

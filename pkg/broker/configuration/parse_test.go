@@ -194,6 +194,9 @@ func TestFaults(t *testing.T) {
 			`scopes[2].name: "/a" is not a scope that Cognito can have: openid, email, phone, profile, aws.cognito.signin.user.admin, or resourceServer/name as in mcp/read`,
 			`scopes[3].name: "` + strings.Repeat("a", 64) + `..." has 402 characters, and a scope of an app client can have 256`,
 			`profiles.p.scopes.allowed[2]: "b/c" is not declared under scopes, which has: foo a/ /a ` + strings.Repeat("a", 400) + `/b email`}},
+		{`{"version": 1, "scopes": [{"name": "a\n8"}], "scopes_supported": ["b/c"], "profiles": {"p": {"redirect_uris": {"loopback": true}}}}`, brokered, []string{
+			`scopes[0].name: "a\n8" has characters that a scope cannot have (RFC 6749 section 3.3)`,
+			`scopes_supported[0]: "b/c" is not declared under scopes, which has 1`}},
 		{`{"version": 1, "scopes": [{"name": "a/read"}, {"title": "b/read"}], "scopes_supported": ["b/read"], "protected_resources": [{"resource": "https://a.example.com", "scopes": ["b/read"]}],
 			"profiles": {"p": {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["b/read"]}}}}`, brokered, []string{
 			`scopes[1].name: required: a scope as in mcp/read`, `scopes[1].title: unknown; known are name, description`}},

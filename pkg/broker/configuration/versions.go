@@ -19,8 +19,9 @@ type Version struct {
 	Schema int
 	// Digest is the digest of the document.
 	Digest string
-	// By is who stored it, and At when, in UTC.
+	// By is the name of the operator who stored it.
 	By string
+	// At is the time at which it was stored, in UTC.
 	At time.Time
 	// Restores is the number of the version that a rollback restored, or 0.
 	Restores int
@@ -39,7 +40,8 @@ type Reader interface {
 	// returned before it.
 	Versions(ctx context.Context) ([]Version, error)
 	// Body returns the document of a version, or broker.ErrNotFound if it is not
-	// stored. The caller compares its digest.
+	// stored. It may return a document that came with the last Versions, without
+	// another read. The caller compares the digest.
 	Body(ctx context.Context, v Version) ([]byte, error)
 }
 
@@ -54,5 +56,5 @@ type Store interface {
 	Append(ctx context.Context, v Version, body []byte) error
 }
 
-// ErrChanged means that another version was stored meanwhile.
-var ErrChanged = errors.New("the configuration was changed by somebody else meanwhile")
+// ErrChanged means that another version was stored in the meantime.
+var ErrChanged = errors.New("another version of the configuration was stored in the meantime")

@@ -25,6 +25,13 @@ func named(t *testing.T, name string) []byte {
 	return edited(t, `"version": 1,`, fmt.Sprintf(`"version": 1, "support_contact": "mailto:%s@example.com",`, name))
 }
 
+// large returns the document named with so many spaces that the head of the
+// versions has no copy of it.
+func large(t *testing.T, name string) []byte {
+	t.Helper()
+	return append(named(t, name), strings.Repeat(" ", 8<<10)...)
+}
+
 // faulty returns a document with a fault, which differs for each name.
 func faulty(t *testing.T, name string) []byte {
 	t.Helper()
@@ -60,10 +67,28 @@ func newWorld(t *testing.T, clock *fake.Clock) *world {
 }
 
 // start begins a process that has read nothing.
-func (w *world) start() {
-	w.current = configuration.NewCurrent(configuration.CurrentConfig{
-		Reader: w.reader, Deployment: deployment, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+func (w *world) start() { w.current = newCurrent(w, w.reader) }
+
+func newCurrent(w *world, r configuration.Reader) *configuration.Current {
+	return configuration.NewCurrent(configuration.CurrentConfig{
+		Reader: r, Deployment: deployment, Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
+}
+
+// stale is a Reader whose first list takes a second and is as old as its
+// beginning.
+type stale struct {
+	*reader
+	versions []configuration.Version
+	reads    int
+}
+
+func (s *stale) Versions(ctx context.Context) ([]configuration.Version, error) {
+	if s.reads++; s.reads > 1 {
+		return s.reader.Versions(ctx)
+	}
+	time.Sleep(time.Second)
+	return s.versions, nil
 }
 
 // reader is a Reader whose reads are counted and call a hook first.
@@ -154,6 +179,12 @@ func itemOf(v configuration.Version) string { return fmt.Sprintf("config#%d#%s",
 // lose removes the document of a version.
 func (w *world) lose(v configuration.Version) { w.t.Helper(); w.write(records.Write{Key: itemOf(v)}) }
 
+// spoil changes the copy of the newest document in the head of the versions.
+func (w *world) spoil() {
+	w.t.Helper()
+	w.write(records.Write{Key: "config#head", Change: &records.Change{Set: records.Item{"document": []byte("{}")}}})
+}
+
 // alter stores another document in place of that of a version.
 func (w *world) alter(v configuration.Version, body []byte) {
 	w.t.Helper()
@@ -161,8 +192,12 @@ func (w *world) alter(v configuration.Version, body []byte) {
 }
 
 // get returns what is in force, as VERSION/CONTACT, or the error's text.
-func (w *world) get() string {
-	c, err := w.current.Get(w.t.Context())
+func (w *world) get() string { return text(w.current.Get(w.t.Context())) }
+
+// newest is get for a request that needs the newest version.
+func (w *world) newest() string { return text(w.current.Get(broker.Newest(w.t.Context()))) }
+
+func text(c *configuration.Configuration, err error) string {
 	if err != nil {
 		return err.Error()
 	}

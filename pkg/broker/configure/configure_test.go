@@ -49,7 +49,9 @@ func (w *world) writer(d broker.Deployment, s configuration.Store) *configure.Wr
 	return writer
 }
 
-// document returns the document that ships, with another support contact.
+// document returns the document that ships, with another support contact. If the
+// name begins with "large", it has so many spaces that the head of the versions
+// has no copy of it.
 func document(t *testing.T, name string) []byte {
 	t.Helper()
 	const from = `"version": 1,`
@@ -57,7 +59,11 @@ func document(t *testing.T, name string) []byte {
 	if strings.Count(shipped, from) != 1 {
 		t.Fatalf("config/broker.json does not have %q once", from)
 	}
-	return []byte(strings.Replace(shipped, from, fmt.Sprintf(`"version": 1, "support_contact": "mailto:%s@example.com",`, name), 1))
+	spaces := ""
+	if strings.HasPrefix(name, "large") {
+		spaces = strings.Repeat(" ", 8<<10)
+	}
+	return []byte(strings.Replace(shipped, from, fmt.Sprintf(`"version": 1, "support_contact": "mailto:%s@example.com",`, name), 1) + spaces)
 }
 
 // mustApply stores a document without faults.
@@ -260,7 +266,7 @@ func TestTheNewestDocumentIsStoredAgain(t *testing.T) {
 	} {
 		for change, do := range map[string]func(w *world, expected int) (configure.Result, error){
 			"Apply": func(w *world, expected int) (configure.Result, error) {
-				return w.Apply(t.Context(), document(t, "a"), "ops", expected)
+				return w.Apply(t.Context(), document(t, "large-a"), "ops", expected)
 			},
 			"Rollback": func(w *world, expected int) (configure.Result, error) {
 				return w.Rollback(t.Context(), 1, "ops", expected)
@@ -268,9 +274,9 @@ func TestTheNewestDocumentIsStoredAgain(t *testing.T) {
 		} {
 			t.Run(name+"/"+change, func(t *testing.T) {
 				w := newWorldOnTable(t)
-				w.mustApply("a", 0)
+				w.mustApply("large-a", 0)
 				w.mustApply("b", 1)
-				w.alter(w.mustApply("a", 2), alter)
+				w.alter(w.mustApply("large-a", 2), alter)
 				if res, err := do(w, 2); !errors.Is(err, configuration.ErrChanged) {
 					t.Errorf("%s = %+v, %v, want %v", change, res, err, configuration.ErrChanged)
 				}

@@ -85,7 +85,8 @@ func (u UnknownScope) String() string {
 		return unknown + "; did you mean " + strings.Join(alike, " or ") + "?"
 	}
 	if len(u.Declared) <= maxListed {
-		if all := strings.Join(u.Declared, " "); len(all) <= maxList {
+		// A declared scope that is a fault itself may have any characters.
+		if all := strings.Join(u.Declared, " "); len(all) <= maxList && broker.Printable(all) {
 			return unknown + ", which has: " + all
 		}
 	}

@@ -26,7 +26,11 @@ func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error)
 		return nil, busy(broker.RetrySoon, fmt.Errorf("policy: %w", err))
 	}
 	if name, ok := strings.CutPrefix(key, "profile/"); ok {
-		return admitShared(pol, name)
+		profile, err := p.profile(ctx, pol, name)
+		if err != nil {
+			return nil, err
+		}
+		return admitShared(profile, name)
 	}
 	rest, ok := strings.CutPrefix(key, "client/")
 	clientID, generation, ok2 := strings.Cut(rest, "/")
@@ -40,17 +44,30 @@ func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error)
 	if err != nil {
 		return nil, busy(broker.RetrySoon, fmt.Errorf("registration %s: %w", clientID, err))
 	}
-	profile, ok := pol.Profile(r.Profile)
-	if !ok || r.Generation != generation || policy.AppClientKey(r, profile) != key {
+	profile, err := p.profile(ctx, pol, r.Profile)
+	if err != nil {
+		return nil, err
+	}
+	if profile == nil || r.Generation != generation || policy.AppClientKey(r, profile) != key {
 		return nil, fmt.Errorf("app client %s: registration and profile do not have it: %w", key, broker.ErrNotFound)
 	}
 	return admitDedicated(r, profile)
 }
 
-// admitShared decides about the shared app client of the profile.
-func admitShared(pol *policy.Policy, name string) (*admission, error) {
-	profile, ok := pol.Profile(name)
-	if !ok || profile.AppClient() != policy.SharedAppClient {
+// profile returns the profile with this name, of pol or of the newest policy, or
+// nil if there is none.
+func (p *Provisioner) profile(ctx context.Context, pol *policy.Policy, name string) (*policy.Profile, error) {
+	_, profile, err := policy.Find(ctx, p.c.Policy, pol, name)
+	if err != nil {
+		return nil, busy(broker.RetrySoon, fmt.Errorf("policy: %w", err))
+	}
+	return profile, nil
+}
+
+// admitShared decides about the shared app client of the profile, which is nil if
+// there is none with this name.
+func admitShared(profile *policy.Profile, name string) (*admission, error) {
+	if profile == nil || profile.AppClient() != policy.SharedAppClient {
 		return nil, fmt.Errorf("profile %.80q has no shared app client: %w", name, broker.ErrNotFound)
 	}
 	spec := sharedSpec(profile)

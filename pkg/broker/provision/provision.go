@@ -12,6 +12,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 const (
@@ -36,8 +37,9 @@ const (
 // After any other error the caller does not know whether the call was applied.
 type Pool interface {
 	// CreateBrokered creates a confidential app client. Two calls with the same
-	// marker create two. If the pool is full or throttled, the error wraps a
-	// *dcr.Error with the code dcr.Unavailable.
+	// marker create two. If the pool is full, throttled or does not answer, the
+	// error wraps a *dcr.Error with the code dcr.Unavailable. Any other error needs
+	// an operator.
 	CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error)
 	// Brand assigns Cognito's default branding style to the app client, unless
 	// it already has a style. It returns broker.ErrBrandingLimit, perhaps
@@ -49,7 +51,8 @@ type Pool interface {
 type Config struct {
 	Store broker.Store
 	Pool  Pool
-	// Policy returns the policy in force. It is called once for each app client.
+	// Policy returns the policy in force. It is called for each app client, and a
+	// second time with broker.Newest if the policy lacks the profile.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Deployment is the id of this deployment.
 	Deployment string
@@ -179,6 +182,7 @@ func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClie
 	}
 	made, err := p.c.Pool.CreateBrokered(ctx, a.Marker, want.spec)
 	if err != nil {
+		p.logRefused(ctx, "app client not made", a, err)
 		if _, ok := errors.AsType[*broker.NotAppliedError](err); ok {
 			p.release(ctx, a)
 			return busy(broker.RetrySoon, err)
@@ -319,6 +323,7 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 		return busy(time.Hour, err)
 	}
 	if err != nil {
+		p.logRefused(ctx, "app client not branded", a, err)
 		return busy(broker.RetrySoon, fmt.Errorf("brand app client %s: %w", a.Key, err))
 	}
 	p.trail.AppClient(ctx, telemetry.AppClientUpdated, broker.ByBroker, a, a.CognitoID, slog.Bool("branded", true))
@@ -330,6 +335,15 @@ func (p *Provisioner) brand(ctx context.Context, a *broker.AppClient) error {
 		return busy(broker.RetrySoon, fmt.Errorf("record branding of app client %s: %w", a.Key, err))
 	}
 	return nil
+}
+
+// logRefused logs an error of the pool that only an operator can correct, such as
+// an identity provider that does not exist. The pool has an answer for the
+// client in every other error.
+func (p *Provisioner) logRefused(ctx context.Context, msg string, a *broker.AppClient, err error) {
+	if _, ok := errors.AsType[*dcr.Error](err); !ok {
+		p.c.Log.ErrorContext(ctx, msg, "app_client", a.Key, "profile", a.Profile, "error", err)
+	}
 }
 
 // busy returns the error for a request that the client can repeat after this

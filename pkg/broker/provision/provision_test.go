@@ -245,6 +245,38 @@ func TestAFullOrThrottledPool(t *testing.T) {
 	w.Recover("profile/open")
 }
 
+// What only an operator can correct is an error in the log, with its reason. The
+// pool's other failures end by themselves.
+func TestWhatOnlyAnOperatorCanCorrectIsAnError(t *testing.T) {
+	busy := dcr.Errorf(dcr.Unavailable, "the user pool is busy")
+	missing := errors.New("cognito: the provider Gogle does not exist")
+	for _, tt := range []struct {
+		name, call string
+		err        error
+		lines      int
+	}{
+		{"refused", "CreateBrokered", &broker.NotAppliedError{Err: missing}, 1},
+		{"throttled", "CreateBrokered", &broker.NotAppliedError{Err: busy}, 0},
+		{"no answer", "CreateBrokered", busy, 0},
+		{"branding refused", "Brand", &broker.NotAppliedError{Err: missing}, 1},
+		{"branding throttled", "Brand", &broker.NotAppliedError{Err: busy}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := world.NewBrokeredWith(t, world.Options{Branding: true})
+			var log fake.Log
+			w.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+			w.Restart()
+			w.MustRegister(world.PublicBody, world.None)
+			w.Pool.Around(tt.call, func(func() error) error { return tt.err })
+			err := w.Provision(t.Context(), "profile/open")
+			world.WantCode(t, "Provision", err, dcr.Unavailable)
+			if text := log.String(); strings.Count(text, "level=ERROR") != tt.lines || tt.lines > 0 && !strings.Contains(text, "Gogle") {
+				t.Errorf("logged %q, want %d errors", text, tt.lines)
+			}
+		})
+	}
+}
+
 func TestTheProfilesLimitOfAppClients(t *testing.T) {
 	w := world.NewBrokered(t)
 	var keys []string

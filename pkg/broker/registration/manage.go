@@ -8,6 +8,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -126,8 +127,11 @@ func (g *Registrar) change(ctx context.Context, r *broker.Registration, req *dcr
 	if err != nil {
 		return nil, Unavailable(fmt.Errorf("policy: %w", err))
 	}
-	profile, ok := pol.Profile(r.Profile)
-	if !ok {
+	pol, profile, err := policy.Find(ctx, g.policy, pol, r.Profile)
+	if err != nil {
+		return nil, Unavailable(fmt.Errorf("policy: %w", err))
+	}
+	if profile == nil {
 		return nil, dcr.Errorf(dcr.InsufficientScope, "the profile of this registration is not in the policy any more")
 	}
 	m, _, err = g.requestedMetadata(ctx, request{Request: req, policy: pol, profile: profile, valid: m, invalid: invalid})

@@ -29,7 +29,7 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		return nil, err
 	}
 	telemetry.SetAttr(ctx, telemetry.Profile, v.profile.Name())
-	m, statement, err := g.requestedMetadata(ctx, request{Request: req, policy: pol, profile: v.profile, valid: m, invalid: invalid})
+	m, statement, err := g.requestedMetadata(ctx, request{Request: req, policy: v.policy, profile: v.profile, valid: m, invalid: invalid})
 	if err != nil {
 		return nil, err
 	}

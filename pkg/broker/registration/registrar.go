@@ -66,7 +66,8 @@ type Config struct {
 	// JWTs verifies initial access tokens and software statements of issuers that
 	// the policy names.
 	JWTs JWTs
-	// Policy returns the policy in force. It is called once per request.
+	// Policy returns the policy in force. It is called once per request, and a
+	// second time with broker.Newest if the policy lacks a profile.
 	Policy func(context.Context) (*policy.Policy, error)
 	// Issuer is the broker's origin, under which registrations are managed.
 	Issuer string

@@ -24,6 +24,8 @@ const (
 // vouching is the voucher of a request, and the profile under which the request
 // registers because of it.
 type vouching struct {
+	// policy is the one that has the profile.
+	policy  *policy.Policy
 	profile *policy.Profile
 	voucher broker.Voucher
 	use     Use
@@ -36,7 +38,7 @@ func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credentia
 		if !ok {
 			return vouching{}, dcr.Errorf(dcr.TokenRequired, "registration needs an initial access token")
 		}
-		return vouching{profile: profile}, nil
+		return vouching{policy: pol, profile: profile}, nil
 	}
 	if secret := tok.Reveal(); !strings.HasPrefix(secret, credential.InitialAccessTokenPrefix) && strings.Count(secret, ".") == 2 {
 		return g.vouchJWT(ctx, pol, secret)
@@ -48,11 +50,14 @@ func (g *Registrar) vouch(ctx context.Context, pol *policy.Policy, tok credentia
 	if state := rec.State(g.now()); state != "valid" {
 		return vouching{}, dcr.Errorf(dcr.InvalidToken, "the initial access token is %s", state)
 	}
-	profile, ok := pol.Profile(rec.Profile)
-	if !ok {
+	pol, profile, err := policy.Find(ctx, g.policy, pol, rec.Profile)
+	if err != nil {
+		return vouching{}, Unavailable(fmt.Errorf("policy: %w", err))
+	}
+	if profile == nil {
 		return vouching{}, dcr.Errorf(dcr.InsufficientScope, "the profile of the initial access token is not in the policy any more")
 	}
-	return vouching{profile: profile, voucher: broker.Voucher(rec.ID), use: Use{Use: broker.Use{Token: rec.ID}}}, nil
+	return vouching{policy: pol, profile: profile, voucher: broker.Voucher(rec.ID), use: Use{Use: broker.Use{Token: rec.ID}}}, nil
 }
 
 // initialAccessToken returns the record of tok. If no token has its id, it
@@ -102,7 +107,7 @@ func (g *Registrar) vouchJWT(ctx context.Context, pol *policy.Policy, token stri
 	if !ok {
 		return vouching{}, fmt.Errorf("token issuer %s: the policy has no profile %q", rule.Name(), rule.Profile())
 	}
-	v := vouching{profile: profile, voucher: broker.JWTVoucher(rule.Name(), j.Subject)}
+	v := vouching{policy: pol, profile: profile, voucher: broker.JWTVoucher(rule.Name(), j.Subject)}
 	if rule.MaxUses() > 0 {
 		v.use = Use{broker.JWTUse(j.ID), rule.MaxUses(), j.ExpiresAt.Add(usesOutlive)}
 	}

@@ -18,7 +18,7 @@ import (
 func relayConfig(r *registrations) relay.Config {
 	return relay.Config{
 		Clients: clients.New(broker.ModeDirect, r, time.Now), Cognito: cognitoauth.New(cognitoauth.Config{TokenEndpoint: "http://192.0.2.1"}),
-		Log: slog.New(slog.DiscardHandler), ForwardResource: func(context.Context) bool { return false },
+		Log: slog.New(slog.DiscardHandler), ForwardResource: func(context.Context) (bool, error) { return false, nil },
 	}
 }
 

@@ -36,8 +36,10 @@ type Config struct {
 	Log     *slog.Logger
 	// ForwardResource reports whether Cognito gets the parameter resource (RFC
 	// 8707) of a request with a code or refresh token. Otherwise the parameter is
-	// ignored.
-	ForwardResource func(context.Context) bool
+	// ignored. It is called only for requests with the parameter. Its error is the
+	// answer: without the parameter, Cognito would redeem the code for a token that
+	// is bound to no resource.
+	ForwardResource func(context.Context) (bool, error)
 }
 
 // Relay is the token issuer of direct mode: it sends the requests of registered

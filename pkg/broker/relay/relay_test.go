@@ -176,7 +176,7 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 	c := settings{
 		relay.Config{
 			Clients: clients.New(broker.ModeDirect, s.clients, time.Now), Log: log,
-			ForwardResource: func(context.Context) bool { return false },
+			ForwardResource: func(context.Context) (bool, error) { return false, nil },
 		},
 		cognitoauth.Config{TokenEndpoint: upstream + "/oauth2/token", RevocationEndpoint: upstream + "/oauth2/revoke"},
 	}
@@ -202,7 +202,7 @@ func newStack(t *testing.T, upstream string, change ...func(*settings)) *stack {
 }
 
 func forwardResource(c *settings) {
-	c.relay.ForwardResource = func(context.Context) bool { return true }
+	c.relay.ForwardResource = func(context.Context) (bool, error) { return true, nil }
 }
 
 type answer struct {

@@ -28,7 +28,11 @@ func (l *Relay) request(ctx context.Context, r *token.Request, reg *broker.Regis
 	default:
 		return nil, fmt.Errorf("relay: no implementation of the grant type %s", r.GrantType)
 	}
-	if err != nil || !l.config.ForwardResource(ctx) {
+	if err != nil || len(r.Resource) == 0 {
+		return params, err
+	}
+	forward, err := l.config.ForwardResource(ctx)
+	if err != nil || !forward {
 		return params, err
 	}
 	resource, err := r.OneResource()

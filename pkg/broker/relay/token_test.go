@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
 
 func TestTokenSendsCognitoExactlyWhatItKnows(t *testing.T) {
@@ -171,6 +174,36 @@ func TestTokenRefusesWithoutCognito(t *testing.T) {
 				t.Errorf("use recorded for %q, want none", s.clients.touched)
 			}
 		})
+	}
+}
+
+// Whether Cognito gets the resource is not known if the configuration cannot be
+// read. The code is not redeemed without it: the client may send it again.
+func TestARequestWithAResourceNeedsTheConfiguration(t *testing.T) {
+	up := newCognito(t, replying(200, issued(`{}`)))
+	asked := 0
+	s := newStack(t, up.URL, func(c *settings) {
+		c.relay.ForwardResource = func(context.Context) (bool, error) {
+			asked++
+			return false, broker.NotReady(errors.New("no configuration"))
+		}
+	})
+	const resource = "&resource=https%3A%2F%2Fmcp.example.com%2Fmcp"
+	for _, form := range []string{codeForm, "grant_type=refresh_token&refresh_token=x"} {
+		a := s.post("/token", "", form+"&client_id="+publicID+resource)
+		a.wantRefusal(t, 503, "temporarily_unavailable")
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", form)
+		}
+	}
+	if got := up.received(); len(got) != 0 {
+		t.Errorf("Cognito got requests: %+v", got)
+	}
+	if asked != 2 {
+		t.Errorf("the configuration was read %d times, want 2", asked)
+	}
+	if a := s.post("/token", "", codeForm+"&client_id="+publicID); a.status != 200 || asked != 2 {
+		t.Errorf("without a resource: %d %s after %d reads, want 200 after none", a.status, a.raw, asked-2)
 	}
 }
 

@@ -31,7 +31,7 @@ type clientCredentials struct{ *call }
 
 // issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
-	conf, err := c.Configuration(ctx)
+	conf, err := c.configuration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,21 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	}
 	c.auditIssued(ctx, g, granted, t.ExpiresAt)
 	return &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: strings.Join(granted, " ")}, nil
+}
+
+// configuration returns the configuration in force, or the newest one if that
+// lacks a protected resource of the request.
+func (c clientCredentials) configuration(ctx context.Context) (*configuration.Configuration, error) {
+	conf, err := c.Configuration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range c.Resource {
+		if _, ok := resourceOf(conf, name); !ok {
+			return c.Configuration(broker.Newest(ctx))
+		}
+	}
+	return conf, nil
 }
 
 // check returns the scopes to request from Cognito: the requested scopes, or

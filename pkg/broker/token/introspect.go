@@ -61,13 +61,12 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	if err != nil {
 		return inactive, err
 	}
-	conf, err := i.Configuration(ctx)
+	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
+	// be used to try out tokens.
+	resource, ok, err := i.authenticateResource(ctx, r.Client)
 	if err != nil {
 		return inactive, err
 	}
-	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
-	// be used to try out tokens.
-	resource, ok := authenticateResource(conf, r.Client)
 	if !ok {
 		return inactive, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")
 	}
@@ -84,15 +83,34 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	return i.introspection(ctx, ring, resource, claims)
 }
 
-// authenticateResource returns the protected resource with these credentials.
-func authenticateResource(conf *configuration.Configuration, sent clients.Credentials) (broker.Resource, bool) {
+// authenticateResource returns the protected resource with these credentials. If
+// the configuration in force lacks the client, it looks in the newest one.
+func (i *Issuer) authenticateResource(ctx context.Context, sent clients.Credentials) (r broker.Resource, ok bool, err error) {
+	conf, err := i.Configuration(ctx)
+	if err == nil && !slices.ContainsFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID }) {
+		conf, err = i.Configuration(broker.Newest(ctx))
+	}
+	if err != nil {
+		return broker.Resource{}, false, err
+	}
+	r, ok = resourceWith(conf, sent)
+	return r, ok, nil
+}
+
+// resourceWith returns the protected resource of conf with these credentials.
+func resourceWith(conf *configuration.Configuration, sent clients.Credentials) (broker.Resource, bool) {
+	n := slices.IndexFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID })
 	var known configuration.IntrospectionClient
-	if n := slices.IndexFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID }); n >= 0 {
+	if n >= 0 {
 		known = conf.IntrospectionClients[n]
 	}
-	// The hash of an unknown id is zero, which matches no secret.
+	// The hash of an unknown id is zero, which matches no secret. The comparison
+	// takes the same time.
 	hash, _ := credential.ParseHash(known.SecretSHA256)
-	if !hash.Matches(credential.Presented(sent.Secret)) {
+	matches := hash.Matches(credential.Presented(sent.Secret))
+	// An empty secret authenticates nobody, even if an operator has stored its
+	// hash.
+	if n < 0 || sent.Secret == "" || !matches {
 		return broker.Resource{}, false
 	}
 	return resourceOf(conf, known.Resource)
