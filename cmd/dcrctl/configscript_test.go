@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,6 +41,14 @@ func accessTokenLifetime(ts *testscript.TestScript, _ bool, args []string) {
 		if got := strconv.Itoa(int(seconds)); got != args[0] {
 			ts.Fatalf("the access tokens of app client %s live %s s, want %s", a.ClientID, got, args[0])
 		}
+	}
+}
+
+// pad FILE...: adds so many spaces to documents that the head of the versions has
+// no copy of them.
+func pad(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(ts.ReadFile(name)+strings.Repeat(" ", 8<<10)), 0o600))
 	}
 }
 

@@ -124,7 +124,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"register": register, "grant": makeGrant, "appclient": makeAppClient, "fault": injectFault, "pool": countClients, "capture": capture,
 	"exitcode": exitCode, "interrupted": interrupted, "newtable": newTable, "touch": touch, "settable": setTable, "gone": makeGone,
 	"scans": countScans, "clear": clearFaults, "lifetime": accessTokenLifetime, "meanwhile": meanwhile, "during": during,
-	"losebody": loseBody, "alterbody": alterBody,
+	"pad": pad, "losebody": loseBody, "alterbody": alterBody,
 	"signin": signInAt, "motopool": motoPool, "stack": makeStack, "cloudformation": answerOfCloudFormation,
 }
 
