@@ -171,7 +171,7 @@ func throughSDK(p *parts) (direct.Pool, error) {
 	var made atomic.Int64
 	p.SDK.HTTPClient = &http.Client{Transport: atOnce(func() string {
 		return fmt.Sprintf(`{"UserPoolClient":{"UserPoolId":%q,"ClientId":"appclient%d","ClientName":"bench","ClientSecret":"%s"}}`,
-			p.Config.UserPoolID, made.Add(1), strings.Repeat("s", 51))
+			p.Environment.UserPoolID, made.Add(1), strings.Repeat("s", 51))
 	})}
 	return wirepool.AppClients(p.Parts)
 }
@@ -201,10 +201,10 @@ func publishing(string) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := httptest.NewServer(discoveryDocument(p.Config))
+	pool := httptest.NewServer(discoveryDocument(p.Environment))
 	defer pool.Close()
-	p.Config.CognitoDiscovery = pool.URL
-	if err := metadata.Routes(p.router, p.Config, p.Configuration, p.Log); err != nil {
+	p.Environment.CognitoDiscovery = pool.URL
+	if err := metadata.Routes(p.router, p.Environment, p.Configuration, p.Log); err != nil {
 		return nil, err
 	}
 	// The first request fetches the document; later ones come from memory.
@@ -218,7 +218,7 @@ func publishing(string) (*deployment, error) {
 }
 
 // discoveryDocument serves the user pool's document.
-func discoveryDocument(c *environment.Config) http.Handler {
+func discoveryDocument(c *environment.Environment) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{
 			"issuer":                 c.CognitoIssuer,
@@ -249,7 +249,7 @@ func relaying(client *http.Client) func(string) (*deployment, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.HTTP, p.Config.CognitoBackChannel = client, tokenServer()
+		p.HTTP, p.Environment.CognitoBackChannel = client, tokenServer()
 		d := &deployment{p.router, p.clock, []map[string]string{{exampleClient: id}}}
 		return d, token.Routes(p.router, p.Parts)
 	}

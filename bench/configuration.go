@@ -37,7 +37,7 @@ func document() ([]byte, error) {
 
 // inForce returns the function that returns the configuration for the deployment
 // that c describes.
-func inForce(c *environment.Config) (func(context.Context) (*configuration.Configuration, error), error) {
+func inForce(c *environment.Environment) (func(context.Context) (*configuration.Configuration, error), error) {
 	body, err := document()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func inForce(c *environment.Config) (func(context.Context) (*configuration.Confi
 
 // configured returns a handler of DynamoDB's GetItem, on a table in memory with
 // the configuration for the deployment that c describes.
-func configured(c *environment.Config) (http.Handler, error) {
+func configured(c *environment.Environment) (http.Handler, error) {
 	body, err := document()
 	if err != nil {
 		return nil, err

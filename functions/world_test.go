@@ -150,7 +150,7 @@ func worldAround(t *testing.T, endpoint string, change func(c *emulator.Config, 
 	return w
 }
 
-func (w *world) config() *environment.Config {
+func (w *world) config() *environment.Environment {
 	w.t.Helper()
 	c, err := environment.All(func(name string) string { return w.env[name] })
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
-	settings "github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
@@ -121,10 +121,10 @@ func (f applyFlags) open(ctx context.Context, op *operator) (*writer, error) {
 // connect sets table, pool and caller. With --skip-pool, the environment need not
 // describe the user pool.
 func (w *writer) connect(ctx context.Context) (broker.Deployment, error) {
-	var conf *settings.Config
+	var conf *environment.Environment
 	var err error
 	if w.SkipPool {
-		if conf, err = settings.Metadata(w.op.getenv); err != nil {
+		if conf, err = environment.Metadata(w.op.getenv); err != nil {
 			return broker.Deployment{}, &environmentError{err}
 		}
 		sdk, err := w.op.sdk(ctx, conf.Region)

@@ -45,7 +45,7 @@ func (c *configCheckCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	checks := preflight.Run(ctx, preflight.Options{Config: conf, SDK: sdk, Each: each})
+	checks := preflight.Run(ctx, preflight.Options{Environment: conf, SDK: sdk, Each: each})
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (w *writer) comparePool(ctx context.Context, conf *configuration.Configurat
 		return nil, nil
 	}
 	var refused []string
-	for _, c := range preflight.Document(ctx, preflight.Options{Config: w.pool.config, SDK: w.pool.parts.SDK}, conf) {
+	for _, c := range preflight.Document(ctx, preflight.Options{Environment: w.pool.config, SDK: w.pool.parts.SDK}, conf) {
 		if c.Status == preflight.Fail {
 			refused = append(refused, c.Detail+". To mend it: "+c.Do)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
-	settings "github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	usecases "github.com/dcr-broker/dcr-broker/internal/wire/operator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
@@ -52,8 +52,8 @@ func (op *operator) infof(format string, args ...any) {
 }
 
 // tableOnly returns the dependencies of commands that work only on the table.
-func (op *operator) tableOnly(ctx context.Context) (*settings.Config, aws.Config, *records.Store, error) {
-	c, err := settings.Operator(op.getenv)
+func (op *operator) tableOnly(ctx context.Context) (*environment.Environment, aws.Config, *records.Store, error) {
+	c, err := environment.Operator(op.getenv)
 	if err != nil {
 		return nil, aws.Config{}, nil, &environmentError{err}
 	}
@@ -84,7 +84,7 @@ func (op *operator) sdk(ctx context.Context, region string) (aws.Config, error) 
 type deployment struct {
 	*usecases.UseCases
 	parts  *wire.Parts
-	config *settings.Config
+	config *environment.Environment
 	store  *records.Store
 	// caller is the operator's name in audit events and records.
 	caller string
@@ -93,7 +93,7 @@ type deployment struct {
 // deployment returns the dependencies of commands that change clients or the
 // user pool.
 func (op *operator) deployment(ctx context.Context) (*deployment, error) {
-	c, err := settings.AppClients(op.getenv)
+	c, err := environment.AppClients(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
@@ -115,7 +115,7 @@ func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 
 // deploymentOf returns the deployment that c describes, without the operator's
 // name.
-func deploymentOf(c *settings.Config, sdk aws.Config, log *slog.Logger) (*deployment, error) {
+func deploymentOf(c *environment.Environment, sdk aws.Config, log *slog.Logger) (*deployment, error) {
 	p, err := wire.New(c, sdk, log)
 	if err != nil {
 		return nil, err

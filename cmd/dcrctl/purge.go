@@ -16,7 +16,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
-	settings "github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -52,7 +52,7 @@ type leftover struct {
 // leftovers is a deployment whose stack was deleted.
 type leftovers struct {
 	op     *operator
-	config *settings.Config
+	config *environment.Environment
 	sdk    aws.Config
 	apps   *cognito.AppClients
 	store  *records.Store // nil without a table
@@ -99,7 +99,7 @@ Type the deployment's id (%s) to continue:`, plural(count(found, "app_client"), 
 }
 
 func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
-	c, err := settings.Inventory(op.getenv)
+	c, err := environment.Inventory(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
@@ -113,7 +113,7 @@ func newLeftovers(ctx context.Context, op *operator) (*leftovers, error) {
 	}
 	// Calls of Cognito are limited in memory: the table may no longer exist, and
 	// the deployment's functions no longer make calls.
-	apps, err := pool.AppClients(&wire.Parts{Config: c, SDK: sdk, Store: memory.NewStore(op.now), Now: op.now})
+	apps, err := pool.AppClients(&wire.Parts{Environment: c, SDK: sdk, Store: memory.NewStore(op.now), Now: op.now})
 	if err != nil {
 		return nil, &environmentError{err}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/records"
-	settings "github.com/dcr-broker/dcr-broker/internal/environment"
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/tool/terminal"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/pool"
@@ -118,11 +118,11 @@ func (c *statsCmd) countPool(ctx context.Context, op *operator, sdk aws.Config, 
 		op.infof("USER_POOL_ID and DEPLOYMENT_ID are not both set, so the app clients of the pool were not counted")
 		return nil, nil
 	}
-	conf, err := settings.Inventory(op.getenv)
+	conf, err := environment.Inventory(op.getenv)
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	apps, err := pool.AppClients(&wire.Parts{Config: conf, SDK: sdk, Store: store, Now: op.now})
+	apps, err := pool.AppClients(&wire.Parts{Environment: conf, SDK: sdk, Store: store, Now: op.now})
 	if err != nil {
 		return nil, &environmentError{err}
 	}

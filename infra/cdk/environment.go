@@ -24,7 +24,7 @@ const (
 )
 
 // reads has the functions that read a function's part of the configuration.
-var reads = map[function]func(func(string) string) (*environment.Config, error){
+var reads = map[function]func(func(string) string) (*environment.Environment, error){
 	register:  environment.Registration,
 	metadata:  environment.Metadata,
 	token:     environment.Token,

@@ -11,7 +11,7 @@ import (
 )
 
 // reads has the functions that read a function's part of the configuration.
-var reads = map[string]func(func(string) string) (*environment.Config, error){
+var reads = map[string]func(func(string) string) (*environment.Environment, error){
 	"register":  environment.Registration,
 	"metadata":  environment.Metadata,
 	"token":     environment.Token,

@@ -12,7 +12,7 @@ type AppClientSettings struct {
 	DeploymentID string
 }
 
-func appClients(e *env, c *Config) {
+func appClients(e *env, c *Environment) {
 	c.CognitoEndpoint = e.endpoint("COGNITO_ENDPOINT")
 	if c.DeploymentID = e.required("DEPLOYMENT_ID"); c.DeploymentID != "" && (len(c.DeploymentID) > 32 || !isOf(lower+"-", c.DeploymentID)) {
 		e.fault("DEPLOYMENT_ID", "%q is not 1 to 32 of a-z, 0-9 and -", c.DeploymentID)

@@ -16,12 +16,12 @@ type Brokered struct {
 	LambdaEndpoint string
 }
 
-func keys(e *env, c *Config) {
+func keys(e *env, c *Environment) {
 	c.Keys = e.required("KEYS")
 	c.KeysEndpoint = e.endpoint("KEYS_ENDPOINT")
 }
 
-func provisionFunction(e *env, c *Config) {
+func provisionFunction(e *env, c *Environment) {
 	c.ProvisionFunction = e.required("PROVISION_FUNCTION")
 	c.LambdaEndpoint = e.endpoint("LAMBDA_ENDPOINT")
 }

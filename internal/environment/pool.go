@@ -29,7 +29,7 @@ type Pool struct {
 }
 
 // pool needs the region.
-func pool(e *env, c *Config) {
+func pool(e *env, c *Environment) {
 	userPoolID(e, c)
 	c.CognitoIssuer = e.or("COGNITO_ISSUER", "https://cognito-idp."+c.Region+".amazonaws.com/"+c.UserPoolID)
 	e.url("COGNITO_ISSUER", c.CognitoIssuer)
@@ -52,7 +52,7 @@ func pool(e *env, c *Config) {
 	}
 }
 
-func userPoolID(e *env, c *Config) {
+func userPoolID(e *env, c *Environment) {
 	if c.UserPoolID = e.required("USER_POOL_ID"); c.UserPoolID != "" && !isUserPoolID(c.UserPoolID) {
 		e.fault("USER_POOL_ID", "%q is not a user pool id such as us-east-1_AbCdEfGhI", c.UserPoolID)
 	}

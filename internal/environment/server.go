@@ -24,7 +24,7 @@ type Server struct {
 	Region string
 }
 
-func server(e *env, c *Config) {
+func server(e *env, c *Environment) {
 	if c.Issuer = e.required("ISSUER"); c.Issuer != "" {
 		e.origin("ISSUER", c.Issuer)
 	}
@@ -35,7 +35,7 @@ func server(e *env, c *Config) {
 	region(e, c)
 }
 
-func mode(e *env, c *Config) {
+func mode(e *env, c *Environment) {
 	switch c.Mode = broker.Mode(e.or("AUTHORIZATION", string(broker.ModeBrokered))); c.Mode {
 	case broker.ModeBrokered, broker.ModeDirect:
 	default:
@@ -43,7 +43,7 @@ func mode(e *env, c *Config) {
 	}
 }
 
-func region(e *env, c *Config) { c.Region = e.required("AWS_REGION") }
+func region(e *env, c *Environment) { c.Region = e.required("AWS_REGION") }
 
 // Logger writes JSON lines to w, at the configured level. Each line has the
 // host of the issuer, which separates the metrics of different deployments.

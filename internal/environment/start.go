@@ -6,11 +6,11 @@ import (
 )
 
 // A Reader is one of Metadata, Token, Registration and so on.
-type Reader = func(getenv func(string) string) (*Config, error)
+type Reader = func(getenv func(string) string) (*Environment, error)
 
 // Start reads the environment of this process, sets the configured logger as
 // the default, and logs that the function has started.
-func Start(read Reader) (*Config, *slog.Logger, error) {
+func Start(read Reader) (*Environment, *slog.Logger, error) {
 	c, err := read(os.Getenv)
 	if err != nil {
 		return nil, nil, err

@@ -12,7 +12,7 @@ type Storage struct {
 	ConfigurationFile string
 }
 
-func storage(e *env, c *Config) {
+func storage(e *env, c *Environment) {
 	c.Table = e.required("TABLE_NAME")
 	c.DynamoDBEndpoint = e.endpoint("DYNAMODB_ENDPOINT")
 	c.ConfigurationFile = e.getenv("CONFIGURATION")

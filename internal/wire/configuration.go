@@ -13,7 +13,7 @@ import (
 
 // Configuration returns the configuration in force of the deployment that c
 // describes: that of a file if c names one, otherwise that of the table.
-func Configuration(c *environment.Config, table configuration.Reader, now func() time.Time, log *slog.Logger) *configuration.Current {
+func Configuration(c *environment.Environment, table configuration.Reader, now func() time.Time, log *slog.Logger) *configuration.Current {
 	if c.ConfigurationFile != "" {
 		table = configuration.File(c.ConfigurationFile)
 	}

@@ -125,7 +125,7 @@ func TestAChangeIsInForceWithinAMinute(t *testing.T) {
 
 // A file takes the place of the table.
 func TestConfigurationOfAFile(t *testing.T) {
-	c := &environment.Config{}
+	c := &environment.Environment{}
 	c.Issuer, c.Mode = "https://auth.example.com", broker.ModeBrokered
 	c.ConfigurationFile = filepath.Join(t.TempDir(), "broker.json")
 	must.WriteFile(t, c.ConfigurationFile, []byte(document))

@@ -16,7 +16,7 @@ import (
 // Keys returns the function that returns the current sealing keys. It reads them
 // at first use and again every five minutes, so that they rotate without a
 // deployment. A ring never changes: after a rotation, another one is returned.
-func Keys(c *environment.Config, sdk aws.Config, now func() time.Time, log *slog.Logger) (func(context.Context) (*seal.Ring, error), error) {
+func Keys(c *environment.Environment, sdk aws.Config, now func() time.Time, log *slog.Logger) (func(context.Context) (*seal.Ring, error), error) {
 	fetch, err := KeysDocument(c, sdk)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func Keys(c *environment.Config, sdk aws.Config, now func() time.Time, log *slog
 }
 
 // KeysDocument returns the function that reads the document of the sealing keys.
-func KeysDocument(c *environment.Config, sdk aws.Config) (signed.Fetch, error) {
+func KeysDocument(c *environment.Environment, sdk aws.Config) (signed.Fetch, error) {
 	if c.KeysEndpoint != "" {
 		sdk.BaseEndpoint = aws.String(c.KeysEndpoint)
 	}

@@ -31,7 +31,7 @@ func TestKeysRotate(t *testing.T) {
 		if err := os.WriteFile(path, document, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, clock.Now, slog.New(slog.DiscardHandler))
+		keys, err := Keys(&environment.Environment{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, clock.Now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	sdk := aws.Config{Region: "us-east-1", RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
 	})}
-	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, clock.Now, slog.New(slog.DiscardHandler))
+	keys, err := Keys(&environment.Environment{Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}}, sdk, clock.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 func TestKeysThatAreMissingAtFirst(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	c := fake.NewClock()
-	keys, err := Keys(&environment.Config{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, c.Now, slog.New(slog.DiscardHandler))
+	keys, err := Keys(&environment.Environment{Brokered: environment.Brokered{Keys: path}}, aws.Config{}, c.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

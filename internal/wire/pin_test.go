@@ -113,7 +113,7 @@ func TestAnErrorIsNotPinned(t *testing.T) {
 }
 
 func TestHandlerPinsEachRequest(t *testing.T) {
-	read := func(func(string) string) (*environment.Config, error) { return new(environment.Config), nil }
+	read := func(func(string) string) (*environment.Environment, error) { return new(environment.Environment), nil }
 	pinned := false
 	h, err := Handler(read, func(rt *httpapi.Router, _ *Parts) error {
 		rt.Handle(http.MethodGet, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,8 +15,8 @@ func Provisioner(p *Parts) broker.Provisioner {
 		return p.Provisioner
 	}
 	sdk := p.SDK
-	if endpoint := p.Config.LambdaEndpoint; endpoint != "" {
+	if endpoint := p.Environment.LambdaEndpoint; endpoint != "" {
 		sdk.BaseEndpoint = aws.String(endpoint)
 	}
-	return signed.NewFunction(sdk, p.Config.ProvisionFunction)
+	return signed.NewFunction(sdk, p.Environment.ProvisionFunction)
 }

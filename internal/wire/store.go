@@ -11,12 +11,12 @@ import (
 )
 
 // Table returns the store in the table that c names.
-func Table(c *environment.Config, sdk aws.Config) *records.Store {
+func Table(c *environment.Environment, sdk aws.Config) *records.Store {
 	return dynamo.New(DynamoDB(c, sdk), c.Table, clock.Now)
 }
 
 // DynamoDB returns the client of DynamoDB in the region of c.
-func DynamoDB(c *environment.Config, sdk aws.Config) *dynamodb.Client {
+func DynamoDB(c *environment.Environment, sdk aws.Config) *dynamodb.Client {
 	return dynamodb.NewFromConfig(sdk, func(o *dynamodb.Options) {
 		o.Region = c.Region
 		if c.DynamoDBEndpoint != "" {

@@ -26,9 +26,9 @@ import (
 // Parts are the parts from which functions are wired. New makes those of a
 // deployment in the cloud. A process that runs elsewhere can replace parts.
 type Parts struct {
-	Config *environment.Config
-	SDK    aws.Config
-	Store  Store
+	Environment *environment.Environment
+	SDK         aws.Config
+	Store       Store
 	// Configuration returns the configuration in force; see Pinned. A tool that
 	// needs no configuration may leave it nil.
 	Configuration func(context.Context) (*configuration.Configuration, error)
@@ -54,9 +54,9 @@ type Store interface {
 
 // New returns the parts of the deployment that c describes, with its table as
 // the store. It opens no connection.
-func New(c *environment.Config, sdk aws.Config, log *slog.Logger) (*Parts, error) {
+func New(c *environment.Environment, sdk aws.Config, log *slog.Logger) (*Parts, error) {
 	table := Table(c, sdk)
-	p := &Parts{Config: c, SDK: sdk, Store: table, Now: clock.Now, Log: log}
+	p := &Parts{Environment: c, SDK: sdk, Store: table, Now: clock.Now, Log: log}
 	p.Configuration = Pinned(Configuration(c, table.Configuration(), p.Now, log).Get)
 	var err error
 	if c.Keys != "" {

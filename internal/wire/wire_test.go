@@ -12,7 +12,7 @@ import (
 // A value of the clock that all parts get has no monotonic reading, which would
 // stand still while Lambda has the process frozen.
 func TestTheClockOfAllPartsIsTheWallClock(t *testing.T) {
-	p, err := New(new(environment.Config), aws.Config{}, slog.New(slog.DiscardHandler))
+	p, err := New(new(environment.Environment), aws.Config{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ type localBroker struct {
 	store   broker.Store
 }
 
-func newBroker(c *environment.Config, conf *live, log *slog.Logger) (*localBroker, error) {
+func newBroker(c *environment.Environment, conf *live, log *slog.Logger) (*localBroker, error) {
 	p, err := wire.New(c, localAWS(), log)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func newBroker(c *environment.Config, conf *live, log *slog.Logger) (*localBroke
 // same port.
 func Handler(p *wire.Parts) (http.Handler, error) {
 	rt, parts := httpapi.NewRouter(p.Log), *p
-	if p.Config.Mode == broker.ModeBrokered {
+	if p.Environment.Mode == broker.ModeBrokered {
 		provisioner, err := provision.New(p)
 		if err != nil {
 			return nil, err
@@ -56,7 +56,7 @@ func Handler(p *wire.Parts) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return rt, errors.Join(metadata.Routes(rt, p.Config, p.Configuration, p.Log), register.Routes(rt, &parts), token.Routes(rt, &parts))
+	return rt, errors.Join(metadata.Routes(rt, p.Environment, p.Configuration, p.Log), register.Routes(rt, &parts), token.Routes(rt, &parts))
 }
 
 // sweep runs the janitor's sweep every minute, until ctx ends.

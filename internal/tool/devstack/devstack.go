@@ -270,7 +270,7 @@ func newPool(origin string, mode broker.Mode, conf *configuration.Configuration)
 
 // settings returns the environment of all functions together, because here they
 // are one process.
-func (s *Stack) settings(o Options) (*environment.Config, error) {
+func (s *Stack) settings(o Options) (*environment.Environment, error) {
 	file, err := os.CreateTemp("", "dcr-dev-keys-*.json")
 	if err != nil {
 		return nil, err

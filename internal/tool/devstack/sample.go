@@ -22,7 +22,7 @@ const sampleName = "Sample MCP server"
 
 // sampleServer returns the sample MCP server. It refuses tokens that are not
 // bound to it if Cognito binds tokens under the configuration that conf returns.
-func (s *Stack) sampleServer(c *environment.Config, conf func() *configuration.Configuration, log *slog.Logger) (http.Handler, error) {
+func (s *Stack) sampleServer(c *environment.Environment, conf func() *configuration.Configuration, log *slog.Logger) (http.Handler, error) {
 	cfg := mcpserver.Config{
 		Config: mcpauth.Config{
 			Resource:            s.MCP,

@@ -51,7 +51,7 @@ const unknownID = "dcrctlconfigcheck"
 // make. Calls that change something name an app client or a scope that does not
 // exist. Cognito checks this after the permission.
 func (r *run) cognitoCalls(ctx context.Context) {
-	pool := aws.String(r.Config.UserPoolID)
+	pool := aws.String(r.Environment.UserPoolID)
 	once := func(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
 	gone := []string{"ResourceNotFoundException"}
 	calls := []call{
@@ -74,7 +74,7 @@ func (r *run) cognitoCalls(ctx context.Context) {
 			return err
 		}, gone},
 	}
-	if r.Config.Mode == broker.ModeBrokered && r.Config.LoginVersion == 2 {
+	if r.Environment.Mode == broker.ModeBrokered && r.Environment.LoginVersion == 2 {
 		calls = append(calls, call{"cognito-idp:CreateManagedLoginBranding", func(ctx context.Context) error {
 			in := &cip.CreateManagedLoginBrandingInput{UserPoolId: pool, ClientId: aws.String(unknownID), UseCognitoProvidedValues: true}
 			_, err := r.cognito.CreateManagedLoginBranding(ctx, in, once)
@@ -88,7 +88,7 @@ func (r *run) cognitoCalls(ctx context.Context) {
 // scopes. They name a resource server that does not exist. Cognito refuses to
 // create one that exists already, so without one that call is left out.
 func (r *run) scopeCalls(ctx context.Context) {
-	pool := aws.String(r.Config.UserPoolID)
+	pool := aws.String(r.Environment.UserPoolID)
 	once := func(o *cip.Options) { o.Retryer = aws.NopRetryer{} }
 	gone := []string{"ResourceNotFoundException"}
 	calls := []call{
@@ -117,7 +117,7 @@ func (r *run) scopeCalls(ctx context.Context) {
 // create tries to create an app client with a scope that no resource server
 // has. If Cognito creates it anyway, create deletes it.
 func (r *run) create(ctx context.Context, once func(*cip.Options)) error {
-	pool := aws.String(r.Config.UserPoolID)
+	pool := aws.String(r.Environment.UserPoolID)
 	out, err := r.cognito.CreateUserPoolClient(ctx, &cip.CreateUserPoolClientInput{
 		UserPoolId: pool, ClientName: aws.String("dcrctl config check"), AllowedOAuthFlowsUserPoolClient: true,
 		AllowedOAuthFlows: []types.OAuthFlowType{types.OAuthFlowTypeCode}, CallbackURLs: []string{"https://localhost/"},

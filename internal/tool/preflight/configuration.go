@@ -18,12 +18,12 @@ import (
 // need.
 func (r *run) configuration(ctx context.Context) {
 	const id = "configuration"
-	file := r.Config.ConfigurationFile
+	file := r.Environment.ConfigurationFile
 	if !r.tableUsable && file == "" {
 		return
 	}
-	table := dynamo.New(r.dynamo, r.Config.Table, clock.Now).Configuration()
-	conf, err := wire.Configuration(r.Config, table, clock.Now, slog.New(slog.DiscardHandler)).Get(ctx)
+	table := dynamo.New(r.dynamo, r.Environment.Table, clock.Now).Configuration()
+	conf, err := wire.Configuration(r.Environment, table, clock.Now, slog.New(slog.DiscardHandler)).Get(ctx)
 	if refusal, ok := errors.AsType[*broker.Refusal](err); ok {
 		err = refusal.Cause // the text of the refusal is for clients
 	}
@@ -62,7 +62,7 @@ func (r *run) newerVersions(ctx context.Context, table configuration.Reader) {
 		if v.Number <= r.conf.Version {
 			return
 		}
-		if _, err := configuration.Load(ctx, table, v, r.Config.Deployment()); err != nil {
+		if _, err := configuration.Load(ctx, table, v, r.Environment.Deployment()); err != nil {
 			r.warn(id, fmt.Sprintf("%v; version %d stays in force", err, r.conf.Version),
 				"store a document that can be used: dcrctl config apply or config rollback; if its schema is newer, update the broker")
 		}

@@ -23,7 +23,7 @@ func TestKeysFromAnEndpoint(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	r := &run{Options: Options{
-		Config: &environment.Config{Server: brokered, Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}},
+		Environment: &environment.Environment{Server: brokered, Brokered: environment.Brokered{Keys: "secretsmanager:dcr/keys", KeysEndpoint: srv.URL}},
 		SDK: aws.Config{Region: "us-east-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		})},

@@ -17,7 +17,7 @@ import (
 
 // pool checks the user pool, its domain and its feature plan.
 func (r *run) pool(ctx context.Context) {
-	c := r.Config
+	c := r.Environment
 	out, err := r.cognito.DescribeUserPool(ctx, &cip.DescribeUserPoolInput{UserPoolId: aws.String(c.UserPoolID)})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		r.failed("pool", fmt.Sprintf("there is no user pool %s in %s, in this account", c.UserPoolID, c.Region), "correct USER_POOL_ID and AWS_REGION, or use the account that has it")
@@ -42,7 +42,7 @@ func (r *run) pool(ctx context.Context) {
 
 // plan checks that the feature plan has what the environment needs.
 func (r *run) plan(plan string) {
-	c := r.Config
+	c := r.Environment
 	lite := plan == string(types.UserPoolTierTypeLite)
 	switch {
 	case plan == "":
@@ -58,7 +58,7 @@ func (r *run) plan(plan string) {
 // mode the broker rotates refresh tokens itself.
 func (r *run) rotation(plan string) {
 	const id = "configuration.rotation"
-	if r.conf == nil || r.Config.Mode != broker.ModeDirect {
+	if r.conf == nil || r.Environment.Mode != broker.ModeDirect {
 		return
 	}
 	if r.conf.Tokens.Rotation && plan == string(types.UserPoolTierTypeLite) {
@@ -71,7 +71,7 @@ func (r *run) rotation(plan string) {
 // domain checks the pool's domain, and returns the version of its sign-in
 // pages; 0 if it is unknown.
 func (r *run) domain(ctx context.Context, domain string, pool *types.UserPoolType) int {
-	c := r.Config
+	c := r.Environment
 	if domain == "" {
 		r.failed("pool.domain", "the pool has no domain, so users cannot sign in", "create one: aws cognito-idp create-user-pool-domain, or the console")
 		return 0
@@ -100,7 +100,7 @@ func (r *run) domain(ctx context.Context, domain string, pool *types.UserPoolTyp
 // domainAddress compares the domain with COGNITO_DOMAIN. A local Cognito has
 // another address.
 func (r *run) domainAddress(pool *types.UserPoolType) {
-	c := r.Config
+	c := r.Environment
 	if c.CognitoEndpoint != "" {
 		return
 	}
@@ -123,7 +123,7 @@ func (r *run) domainAddress(pool *types.UserPoolType) {
 // login compares the version of the sign-in pages with LOGIN_VERSION.
 func (r *run) login(version int) {
 	const id = "pool.login"
-	c := r.Config
+	c := r.Environment
 	name := map[int]string{1: "version 1, the classic pages", 2: "version 2, managed login"}[version]
 	switch {
 	case version == 0:
@@ -140,7 +140,7 @@ func (r *run) login(version int) {
 // binding compares resource_binding with what plan and sign-in pages allow.
 func (r *run) binding(plan string, login int) {
 	const id = "configuration.binding"
-	if r.conf == nil || r.Config.Mode != broker.ModeBrokered {
+	if r.conf == nil || r.Environment.Mode != broker.ModeBrokered {
 		return
 	}
 	bound := r.conf.ResourceBinding
@@ -165,7 +165,7 @@ func (r *run) scopes(ctx context.Context) {
 		return
 	}
 	have := slices.Clone(standardScopes)
-	pages := cip.NewListResourceServersPaginator(r.cognito, &cip.ListResourceServersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(50)})
+	pages := cip.NewListResourceServersPaginator(r.cognito, &cip.ListResourceServersInput{UserPoolId: aws.String(r.Environment.UserPoolID), MaxResults: aws.Int32(50)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -199,7 +199,7 @@ func (r *run) identityProviders(ctx context.Context) {
 		return
 	}
 	have := []string{"COGNITO"}
-	pages := cip.NewListIdentityProvidersPaginator(r.cognito, &cip.ListIdentityProvidersInput{UserPoolId: aws.String(r.Config.UserPoolID), MaxResults: aws.Int32(60)})
+	pages := cip.NewListIdentityProvidersPaginator(r.cognito, &cip.ListIdentityProvidersInput{UserPoolId: aws.String(r.Environment.UserPoolID), MaxResults: aws.Int32(60)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

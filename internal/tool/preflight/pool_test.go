@@ -19,7 +19,7 @@ import (
 )
 
 // localRun returns a run on a local Cognito.
-func localRun(t *testing.T, pool emulator.Config, c environment.Config, conf configuration.Configuration) (*run, *emulator.Cognito) {
+func localRun(t *testing.T, pool emulator.Config, c environment.Environment, conf configuration.Configuration) (*run, *emulator.Cognito) {
 	t.Helper()
 	pool.BaseURL, pool.Key, pool.NoRateLimit = "http://localhost:9229", fake.SigningKey(), true
 	emulated, err := emulator.New(pool)
@@ -33,7 +33,7 @@ func localRun(t *testing.T, pool emulator.Config, c environment.Config, conf con
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})
 	return &run{
-		Options: Options{Config: &c},
+		Options: Options{Environment: &c},
 		conf:    &conf,
 		cognito: cip.New(cip.Options{Region: c.Region, BaseEndpoint: &srv.URL, Credentials: credentials}),
 	}, emulated
@@ -56,23 +56,23 @@ func TestPool(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		pool   emulator.Config
-		config environment.Config
+		config environment.Environment
 		conf   configuration.Configuration
 		want   []string
 	}{
-		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{ResourceBinding: true},
+		{"no faults", emulator.Config{ManagedLogin: 2}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{ResourceBinding: true},
 			[]string{"ok pool:", "ok pool.domain:", "ok pool.login:", "ok pool.plan:", "ok configuration.binding:"}},
-		{"no domain", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{},
+		{"no domain", emulator.Config{NoDomain: true}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{},
 			[]string{"fail pool.domain: the pool has no domain"}},
-		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{ResourceBinding: true},
+		{"Lite cannot bind tokens", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{ResourceBinding: true},
 			[]string{"fail configuration.binding: resource_binding is true"}},
-		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{},
+		{"Lite has no managed login", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{},
 			[]string{"fail pool.plan: LITE, which has no managed login", "fail pool.login: version 1, the classic pages, but LOGIN_VERSION is 2"}},
-		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}},
+		{"Lite has no rotation", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: direct}, configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}},
 			[]string{"ok pool.plan: LITE", "fail configuration.rotation: refresh_token_rotation is true, its default, but the plan of the pool is LITE, which has no rotation -> set refresh_token_rotation to false in the configuration"}},
-		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct}, configuration.Configuration{},
+		{"Lite without rotation", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: direct}, configuration.Configuration{},
 			[]string{"ok pool.plan: LITE", "ok configuration.rotation: false", "ok pool.login: version 1"}},
-		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Config{Server: direct}, configuration.Configuration{},
+		{"direct mode and managed login", emulator.Config{ManagedLogin: 2}, environment.Environment{Server: direct}, configuration.Configuration{},
 			[]string{"fail pool.login: version 2, managed login: it needs a branding style"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,19 +93,19 @@ func TestDocument(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		pool   emulator.Config
-		config environment.Config
+		config environment.Environment
 		conf   configuration.Configuration
 		want   []string
 	}{
-		{"an identity provider that the pool lacks", emulator.Config{ManagedLogin: 2}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
+		{"an identity provider that the pool lacks", emulator.Config{ManagedLogin: 2}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
 			configuration.Configuration{IdentityProviders: []string{"COGNITO", "Gogle"}}, []string{"pool.identity-providers"}},
-		{"rotation that the plan lacks", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: direct},
+		{"rotation that the plan lacks", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: direct},
 			configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}}, []string{"configuration.rotation"}},
-		{"rotation of the broker's own", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
+		{"rotation of the broker's own", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
 			configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}}, nil},
-		{"binding that the pool lacks", emulator.Config{Plan: emulator.Lite}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
+		{"binding that the pool lacks", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},
 			configuration.Configuration{ResourceBinding: true}, []string{"configuration.binding"}},
-		{"an environment that does not match the pool", emulator.Config{NoDomain: true}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
+		{"an environment that does not match the pool", emulator.Config{NoDomain: true}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
 			configuration.Configuration{IdentityProviders: []string{"COGNITO"}}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDocument(t *testing.T) {
 // If Cognito does not answer, the document is not known to fit.
 func TestDocumentWithoutAnswer(t *testing.T) {
 	for _, operation := range []string{"DescribeUserPool", "ListIdentityProviders"} {
-		r, pool := localRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
+		r, pool := localRun(t, emulator.Config{}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
 		pool.Faults().Inject(operation, emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 		r.document(t.Context())
 		if !Failed(r.checks) || !strings.Contains(r.text(), "your credentials do not allow cognito-idp:"+operation) {
@@ -137,7 +137,7 @@ func TestDocumentWithoutAnswer(t *testing.T) {
 }
 
 func TestPoolWithoutPermission(t *testing.T) {
-	r, pool := localRun(t, emulator.Config{}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
+	r, pool := localRun(t, emulator.Config{}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}, configuration.Configuration{})
 	pool.Faults().Inject("DescribeUserPool", emulator.Fault{Effect: emulator.FailBefore, Exception: "AccessDeniedException"})
 	r.pool(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "fail pool: your credentials do not allow cognito-idp:DescribeUserPool ->") {
@@ -154,7 +154,7 @@ func TestDomainAddress(t *testing.T) {
 		{"https://login.example.com", OK},
 		{"https://other.auth.us-east-1.amazoncognito.com", Warning},
 	} {
-		r := &run{Options: Options{Config: &environment.Config{Server: environment.Server{Region: "us-east-1"}, Pool: environment.Pool{CognitoDomain: tt.configured}}}}
+		r := &run{Options: Options{Environment: &environment.Environment{Server: environment.Server{Region: "us-east-1"}, Pool: environment.Pool{CognitoDomain: tt.configured}}}}
 		r.domainAddress(&types.UserPoolType{Domain: aws.String("example"), CustomDomain: aws.String("login.example.com")})
 		if len(r.checks) != 1 || r.checks[0].Status != tt.want {
 			t.Errorf("COGNITO_DOMAIN=%s: %s, want %s", tt.configured, r.text(), tt.want)
@@ -167,7 +167,7 @@ func TestDomainAddress(t *testing.T) {
 func TestCallsChangeNothing(t *testing.T) {
 	r, pool := localRun(t, emulator.Config{
 		ManagedLogin: 2, ResourceServers: []emulator.ResourceServer{{Identifier: "dcrctl-config-check", Scopes: []string{"does-not-exist"}}},
-	}, environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{})
+	}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}}, configuration.Configuration{})
 	r.cognitoCalls(t.Context())
 	if got := r.text(); !strings.HasPrefix(got, "ok iam.cognito: your credentials allow") {
 		t.Errorf("got %s, want that all calls are allowed", got)
@@ -181,9 +181,9 @@ func TestCallsChangeNothing(t *testing.T) {
 // warning.
 func TestCallsOfScopesChangeNothing(t *testing.T) {
 	pool := emulator.Config{ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read"}}}}
-	config := environment.Config{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}
+	config := environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}}
 	servers := func(r *run) string {
-		out, err := r.cognito.ListResourceServers(t.Context(), &cip.ListResourceServersInput{UserPoolId: &r.Config.UserPoolID, MaxResults: aws.Int32(50)})
+		out, err := r.cognito.ListResourceServers(t.Context(), &cip.ListResourceServersInput{UserPoolId: &r.Environment.UserPoolID, MaxResults: aws.Int32(50)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,9 +45,9 @@ type Check struct {
 
 // Options select the deployment.
 type Options struct {
-	// Config is the result of environment.AppClients.
-	Config *environment.Config
-	SDK    aws.Config
+	// Environment is the result of environment.AppClients.
+	Environment *environment.Environment
+	SDK         aws.Config
 	// Each is called with each check as soon as it is done. Optional.
 	Each func(Check)
 }
@@ -79,7 +79,7 @@ func Run(ctx context.Context, o Options) []Check {
 }
 
 func newRun(o Options) *run {
-	return &run{Options: o, cognito: pool.API(o.Config, o.SDK), dynamo: wire.DynamoDB(o.Config, o.SDK)}
+	return &run{Options: o, cognito: pool.API(o.Environment, o.SDK), dynamo: wire.DynamoDB(o.Environment, o.SDK)}
 }
 
 // Document makes the checks that compare a configuration with the user pool, and

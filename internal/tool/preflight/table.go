@@ -20,7 +20,7 @@ import (
 
 // table checks the schema of the table, and which deployment owns it.
 func (r *run) table(ctx context.Context) {
-	c := r.Config
+	c := r.Environment
 	faults, err := dynamo.CheckTable(ctx, r.dynamo, c.Table)
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		r.failed("table", fmt.Sprintf("there is no table %s in %s, in this account", c.Table, c.Region), "correct TABLE_NAME and AWS_REGION; the deployment's template creates the table")
@@ -67,7 +67,7 @@ func (r *run) tableCalls(ctx context.Context) {
 	if !r.tableUsable {
 		return
 	}
-	table := aws.String(r.Config.Table)
+	table := aws.String(r.Environment.Table)
 	key := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "check#dcrctl"}}
 	never := aws.String("attribute_exists(pk)")
 	refused := []string{"ConditionalCheckFailedException"}
@@ -120,7 +120,7 @@ func (r *run) tableCalls(ctx context.Context) {
 
 // keys checks the sealing keys. It never reports a key.
 func (r *run) keys(ctx context.Context) {
-	c := r.Config
+	c := r.Environment
 	if c.Mode != broker.ModeBrokered {
 		return
 	}
@@ -137,7 +137,7 @@ func (r *run) keys(ctx context.Context) {
 }
 
 func keysDocument(ctx context.Context, o Options) ([]byte, error) {
-	fetch, err := wire.KeysDocument(o.Config, o.SDK)
+	fetch, err := wire.KeysDocument(o.Environment, o.SDK)
 	if err != nil {
 		return nil, err
 	}

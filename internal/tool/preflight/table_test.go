@@ -45,7 +45,7 @@ func onTable(t *testing.T, answers map[string]string) *run {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})
 	return &run{
-		Options:     Options{Config: &environment.Config{Server: brokered, Storage: environment.Storage{Table: "dcr"}}},
+		Options:     Options{Environment: &environment.Environment{Server: brokered, Storage: environment.Storage{Table: "dcr"}}},
 		tableUsable: true,
 		dynamo:      dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: &srv.URL, Credentials: credentials, Retryer: aws.NopRetryer{}}),
 	}

@@ -14,7 +14,7 @@ import (
 
 // Routes adds the endpoint and its pages to rt.
 func Routes(rt *httpapi.Router, p *wire.Parts) error {
-	c := p.Config
+	c := p.Environment
 	look, err := newLooks(p)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ type look struct {
 }
 
 func newLooks(p *wire.Parts) (*looks, error) {
-	_, host, _ := strings.Cut(p.Config.Issuer, "://")
+	_, host, _ := strings.Cut(p.Environment.Issuer, "://")
 	plain, err := pages.New(pages.Brand{Name: host})
 	return &looks{configuration: p.Configuration, log: p.Log, plain: authorize.Look{Pages: plain}}, err
 }

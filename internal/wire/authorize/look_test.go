@@ -29,9 +29,9 @@ func (f *inForce) get(context.Context) (*configuration.Configuration, error) { r
 
 func looksOf(t *testing.T, f *inForce, log *fake.Log) *looks {
 	t.Helper()
-	c := &environment.Config{}
+	c := &environment.Environment{}
 	c.Issuer = "http://localhost:8787"
-	l, err := newLooks(&wire.Parts{Config: c, Configuration: f.get, Log: slog.New(slog.NewTextHandler(log, nil))})
+	l, err := newLooks(&wire.Parts{Environment: c, Configuration: f.get, Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

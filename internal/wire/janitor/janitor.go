@@ -50,7 +50,7 @@ func Handler(p *wire.Parts) (any, error) {
 // New returns the janitor. The configuration of p needs at least the part that
 // environment.AppClients reads.
 func New(p *wire.Parts) (*Janitor, error) {
-	c, j := p.Config, &Janitor{Grants: broker.NoGrants{}}
+	c, j := p.Environment, &Janitor{Grants: broker.NoGrants{}}
 	var err error
 	if j.AppClients, err = pool.AppClients(p); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func newEnder(p *wire.Parts) (*grants.Ender, error) {
 	e, err := grants.New(grants.Config{
 		Store:      p.Store,
 		AppClients: grants.NewAppClients(p.Store, p.Now),
-		Cognito:    cognitoauth.New(cognitoauth.Config{RevocationEndpoint: p.Config.CognitoBackChannel + "/oauth2/revoke", HTTP: p.HTTP}),
+		Cognito:    cognitoauth.New(cognitoauth.Config{RevocationEndpoint: p.Environment.CognitoBackChannel + "/oauth2/revoke", HTTP: p.HTTP}),
 		Keys:       p.Keys,
 		Now:        p.Now,
 	})

@@ -27,7 +27,7 @@ const initTime = 2 * time.Second
 // configuration and Cognito's document at the start, in parallel: Lambda gives
 // the process more of a CPU then than in a request. A failure is logged and does
 // not fail the start; a later request reads again.
-func Function(rt *httpapi.Router, c *environment.Config, log *slog.Logger) error {
+func Function(rt *httpapi.Router, c *environment.Environment, log *slog.Logger) error {
 	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func readBoth(conf Get, upstream metadata.Upstream) {
 }
 
 // reader returns the reader of the file that c names, or of the table.
-func reader(c *environment.Config) configuration.Reader {
+func reader(c *environment.Environment) configuration.Reader {
 	if c.ConfigurationFile != "" {
 		return configuration.File(c.ConfigurationFile)
 	}

@@ -22,7 +22,7 @@ import (
 type Get = func(context.Context) (*configuration.Configuration, error)
 
 // Routes adds the well-known documents of the broker that c describes to rt.
-func Routes(rt *httpapi.Router, c *environment.Config, conf Get, log *slog.Logger) error {
+func Routes(rt *httpapi.Router, c *environment.Environment, conf Get, log *slog.Logger) error {
 	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func Routes(rt *httpapi.Router, c *environment.Config, conf Get, log *slog.Logge
 	return routes(rt, c, conf, upstream, log)
 }
 
-func routes(rt *httpapi.Router, c *environment.Config, conf Get, upstream metadata.Upstream, log *slog.Logger) error {
+func routes(rt *httpapi.Router, c *environment.Environment, conf Get, upstream metadata.Upstream, log *slog.Logger) error {
 	fallback, err := discovery.CognitoUpstream(c.CognitoIssuer, c.CognitoDomain)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func routes(rt *httpapi.Router, c *environment.Config, conf Get, upstream metada
 
 // publisher has what is published under the configuration in force.
 type publisher struct {
-	environment   *environment.Config
+	environment   *environment.Environment
 	configuration Get
 	latest        atomic.Pointer[published]
 }
@@ -70,7 +70,7 @@ func (p *publisher) published(ctx context.Context) (*metadata.Published, error) 
 	return &made.Published, nil
 }
 
-func server(c *environment.Config, conf *configuration.Configuration) discovery.Server {
+func server(c *environment.Environment, conf *configuration.Configuration) discovery.Server {
 	s := discovery.Server{
 		Issuer:               c.Issuer,
 		TokenEndpoint:        c.Issuer + "/token",

@@ -52,7 +52,7 @@ func newServices(t *testing.T) *services {
 }
 
 // environment returns the environment of a function in front of these services.
-func (a *services) environment(t *testing.T, more map[string]string) *environment.Config {
+func (a *services) environment(t *testing.T, more map[string]string) *environment.Environment {
 	t.Helper()
 	env := map[string]string{
 		"AWS_REGION": "us-east-1", "ISSUER": "https://auth.example.com", "USER_POOL_ID": "us-east-1_local00001", "TABLE_NAME": "dcr-broker",

@@ -27,7 +27,7 @@ func New(p *wire.Parts) (*UseCases, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, u := p.Config, &UseCases{Janitor: j}
+	c, u := p.Environment, &UseCases{Janitor: j}
 	if c.Mode == broker.ModeDirect {
 		u.Adopter, err = direct.NewAdopter(direct.AdopterConfig{
 			Store: p.Store, Pool: j.AppClients, Deployment: c.DeploymentID, Policy: p.Policy, Issuer: c.Issuer, Now: p.Now, Log: p.Log,

@@ -19,7 +19,7 @@ import (
 // AppClients returns the app clients in the user pool of p. It needs only the
 // configuration, the SDK and the store, which limits the rate of calls.
 func AppClients(p *wire.Parts) (*cognito.AppClients, error) {
-	c := p.Config
+	c := p.Environment
 	apps, err := cognito.New(API(c, p.SDK), cognito.Config{
 		Pool:       c.UserPoolID,
 		Deployment: c.DeploymentID,
@@ -43,14 +43,14 @@ func settings(ctx context.Context, p *wire.Parts) (cognito.Settings, error) {
 	s.IdentityProviders = conf.IdentityProviders
 	s.AccessToken, s.IDToken, s.RefreshToken = conf.Tokens.AccessToken, conf.Tokens.IDToken, conf.Tokens.RefreshToken
 	s.NoRotation = !conf.Tokens.Rotation
-	s.Callback = p.Config.Issuer + broker.CallbackPath
-	s.SignOut = p.Config.Issuer + broker.SignedOutPath
+	s.Callback = p.Environment.Issuer + broker.CallbackPath
+	s.SignOut = p.Environment.Issuer + broker.SignedOutPath
 	s.Quota = conf.AppClientQuota
 	return s, nil
 }
 
 // API returns the client of Cognito's API in the region of c.
-func API(c *environment.Config, sdk aws.Config) *cip.Client {
+func API(c *environment.Environment, sdk aws.Config) *cip.Client {
 	return cip.NewFromConfig(sdk, func(o *cip.Options) {
 		o.Region = c.Region
 		if c.CognitoEndpoint != "" {

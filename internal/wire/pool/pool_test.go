@@ -14,13 +14,13 @@ import (
 )
 
 func TestSettingsAreThoseOfTheConfigurationInForce(t *testing.T) {
-	c := &environment.Config{}
+	c := &environment.Environment{}
 	c.Issuer = "https://auth.example.com"
 	inForce := &configuration.Configuration{
 		IdentityProviders: []string{"COGNITO", "Okta"}, AppClientQuota: 2000,
 		Tokens: configuration.Tokens{AccessToken: 10 * time.Minute, IDToken: 20 * time.Minute, RefreshToken: 48 * time.Hour},
 	}
-	p := &wire.Parts{Config: c, Configuration: func(context.Context) (*configuration.Configuration, error) { return inForce, nil }}
+	p := &wire.Parts{Environment: c, Configuration: func(context.Context) (*configuration.Configuration, error) { return inForce, nil }}
 	want := cognito.DefaultSettings()
 	want.IdentityProviders, want.Quota, want.NoRotation = inForce.IdentityProviders, 2000, true
 	want.AccessToken, want.IDToken, want.RefreshToken = 10*time.Minute, 20*time.Minute, 48*time.Hour

@@ -42,9 +42,9 @@ func NewIn(p *wire.Parts, apps provision.Pool) (*provision.Provisioner, error) {
 		Store:      p.Store,
 		Pool:       apps,
 		Policy:     p.Policy,
-		Deployment: p.Config.DeploymentID,
+		Deployment: p.Environment.DeploymentID,
 		Keys:       p.Keys,
-		Branding:   p.Config.LoginVersion == 2,
+		Branding:   p.Environment.LoginVersion == 2,
 		Now:        p.Now,
 		Log:        p.Log,
 	})

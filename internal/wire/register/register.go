@@ -27,7 +27,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 
 // New returns the use case in the mode of the environment.
 func New(p *wire.Parts) (*registration.Registrar, error) {
-	if p.Config.Mode == broker.ModeBrokered {
+	if p.Environment.Mode == broker.ModeBrokered {
 		return newBrokered(p)
 	}
 	apps, err := pool.AppClients(p)
@@ -40,7 +40,7 @@ func New(p *wire.Parts) (*registration.Registrar, error) {
 // NewDirect returns the use case in direct mode with other app clients than
 // Cognito's, such as an in-memory pool.
 func NewDirect(p *wire.Parts, apps direct.Pool) (*registration.Registrar, error) {
-	l, err := direct.New(direct.Config{Store: p.Store, Pool: apps, Deployment: p.Config.DeploymentID, Now: p.Now, Log: p.Log})
+	l, err := direct.New(direct.Config{Store: p.Store, Pool: apps, Deployment: p.Environment.DeploymentID, Now: p.Now, Log: p.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func newRegistrar(p *wire.Parts, l registration.Lifecycle, former registration.D
 		Former:    former,
 		JWTs:      issuers.New(p.HTTP, p.Now),
 		Policy:    p.Policy,
-		Issuer:    p.Config.Issuer,
+		Issuer:    p.Environment.Issuer,
 		Now:       p.Now,
 		Log:       p.Log,
 	})

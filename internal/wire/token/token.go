@@ -25,7 +25,7 @@ import (
 // Routes adds the endpoints of the configured mode to rt.
 func Routes(rt *httpapi.Router, p *wire.Parts) error {
 	route := routesBrokered
-	if p.Config.Mode == broker.ModeDirect {
+	if p.Environment.Mode == broker.ModeDirect {
 		route = routesDirect
 	}
 	if err := route(rt, p); err != nil {
@@ -63,7 +63,7 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Config.CognitoIssuer, KeySet: keySet(p.Config), Now: p.Now, HTTP: p.HTTP})
+	verifier, err := jwt.NewAccessTokens(jwt.AccessTokensConfig{Issuer: p.Environment.CognitoIssuer, KeySet: keySet(p.Environment), Now: p.Now, HTTP: p.HTTP})
 	if err != nil {
 		return err
 	}
@@ -90,15 +90,15 @@ func routesBrokered(rt *httpapi.Router, p *wire.Parts) error {
 
 func newCognito(p *wire.Parts) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{
-		TokenEndpoint:      p.Config.CognitoBackChannel + "/oauth2/token",
-		RevocationEndpoint: p.Config.CognitoBackChannel + "/oauth2/revoke",
+		TokenEndpoint:      p.Environment.CognitoBackChannel + "/oauth2/token",
+		RevocationEndpoint: p.Environment.CognitoBackChannel + "/oauth2/revoke",
 		HTTP:               p.HTTP,
 	})
 }
 
 // keySet returns the URL of the pool's keys, which is beside its discovery
 // document.
-func keySet(c *environment.Config) string {
+func keySet(c *environment.Environment) string {
 	beside, ok := strings.CutSuffix(c.CognitoDiscovery, "/openid-configuration")
 	if !ok {
 		beside = c.CognitoIssuer + "/.well-known"

@@ -8,9 +8,9 @@ package environment
 
 import "github.com/dcr-broker/dcr-broker/pkg/broker"
 
-// Config has the settings in parts, each in a file of its own. The comment of a
-// field names its variable. Parts that a function does not read stay zero.
-type Config struct {
+// Environment has the wiring in parts, each in a file of its own. The comment of
+// a field names its variable. Parts that a function does not read stay zero.
+type Environment struct {
 	Server
 	Pool
 	Storage
@@ -19,6 +19,6 @@ type Config struct {
 }
 
 // Deployment returns the parts of the deployment that its configuration must fit.
-func (c *Config) Deployment() broker.Deployment {
+func (c *Environment) Deployment() broker.Deployment {
 	return broker.Deployment{ID: c.DeploymentID, Mode: c.Mode, Issuer: c.Issuer, LoginVersion: c.LoginVersion}
 }
