@@ -57,7 +57,9 @@ func (f *Faults) Add(path, format string, args ...any) {
 	f.at[path] = true
 	for i := range path {
 		if path[i] == '.' || path[i] == '[' {
-			f.at[path[:i]] = f.at[path[:i]]
+			if around := path[:i]; !f.at[around] {
+				f.at[around] = false
+			}
 		}
 	}
 	if len(f.list) == maxFaults {

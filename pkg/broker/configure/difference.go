@@ -160,10 +160,8 @@ func (d *difference) elements(path, identifier string, before, after []any) bool
 	if !ok || !ok2 {
 		return false
 	}
-	for _, name := range slices.DeleteFunc(nowNames, func(name string) bool { return was[name] != nil }) {
-		wasNames = append(wasNames, name)
-	}
-	for _, name := range wasNames {
+	added := slices.DeleteFunc(nowNames, func(name string) bool { return was[name] != nil })
+	for _, name := range append(wasNames, added...) {
 		place := path + "[" + strconv.QuoteToASCII(name) + "]"
 		b, isOld := was[name]
 		a, isNew := now[name]
