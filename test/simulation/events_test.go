@@ -55,8 +55,9 @@ func (w *world) end(m *member) {
 	concerned := func(x *session) bool { return x == s }
 	switch w.intN(4) {
 	case 0:
+		sent := s.token // a refresh at the same time replaces it
 		end = func(ctx context.Context) error {
-			return w.issuer.Revoke(ctx, token.Revocation{Client: clients.Credentials{ID: s.id}, Token: s.token})
+			return w.issuer.Revoke(ctx, token.Revocation{Client: clients.Credentials{ID: s.id}, Token: sent})
 		}
 	case 1:
 		end = func(ctx context.Context) error { _, err := w.EndGrantsOfClient(ctx, s.id, "ops"); return err }
