@@ -76,7 +76,7 @@ func operate(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	_, text, _ := strings.Cut(string(page), "\n## Rights\n")
-	text, _, ok := strings.Cut(text, "And to read what")
+	text, _, ok := strings.Cut(text, "To read what")
 	if !ok {
 		t.Fatal("dcrctl.md has no list of the rights that an operator needs")
 	}

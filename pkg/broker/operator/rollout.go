@@ -180,9 +180,10 @@ func (r *rollout) update(ctx context.Context, conf *configuration.Configuration,
 	return errors.Join(errs...)
 }
 
-// stale returns the profiles that have other settings in a version from the known
-// one on than in the newest one. While any of these was in force, a function may
-// have created app clients, or another run may have updated some.
+// stale returns the profiles that have other settings in a version from the one
+// before the known one on than in the newest one. While any of these was in force,
+// a function may have created app clients, or another run may have updated some. A
+// function may be some seconds behind, so the version before the known one counts.
 func (r *rollout) stale(ctx context.Context, versions []configuration.Version, after *configuration.Configuration) ([]string, error) {
 	all := after.Policy.Profiles()
 	known := slices.IndexFunc(versions, func(v configuration.Version) bool { return v.Number == r.base.Number && v.Digest == r.base.Digest })
@@ -190,7 +191,7 @@ func (r *rollout) stale(ctx context.Context, versions []configuration.Version, a
 		return all, nil
 	}
 	changed := make(map[string]bool)
-	for _, v := range versions[1 : known+1] {
+	for _, v := range versions[1:min(known+2, len(versions))] {
 		before, err := configuration.Load(ctx, r.Store, v, r.Deployment)
 		if _, bad := errors.AsType[*configuration.VersionError](err); bad {
 			return all, nil

@@ -136,7 +136,7 @@ func TestRollOut(t *testing.T) {
 	w.mustRun("a lifetime has changed", "other", "partner")
 	w.put("20m", false)
 	w.put("20m", true)
-	w.mustRun("a version without a run, and back", "partner")
+	w.mustRun("a version without a run, and back; the one before the known one counts", "other", "partner")
 
 	w.put("30m", true)
 	w.fails, w.applied = 1, true
@@ -174,7 +174,25 @@ func TestRollOutOfTwoVersionsAtOnce(t *testing.T) {
 	}
 	w.newest("two at once")
 	w.put("20m", true)
-	w.mustRun("when both are done", "partner")
+	// A function may still have made an app client with a lifetime of 10m.
+	w.mustRun("when both are done", "other", "partner")
+	w.put("20m", false)
+	w.mustRun("a version later", "partner")
+}
+
+// A function that is some seconds behind makes an app client with the settings of
+// the version before, after the run for the newest version is done. The next run
+// updates it.
+func TestRollOutAfterAFunctionThatIsBehind(t *testing.T) {
+	w := newRollouts(t)
+	w.put("10m", false)
+	w.mustRun("the first", "other", "partner")
+	w.put("15m", false)
+	w.mustRun("the second", "other", "partner")
+	w.put("15m", true)
+	w.mustRun("the third changes nothing of other", "other", "partner")
+	w.put("15m", true)
+	w.mustRun("the fourth", "partner")
 }
 
 // A run that was killed has not ended. For an hour no run knows what the app

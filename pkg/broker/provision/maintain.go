@@ -200,8 +200,11 @@ func (m *Maintainer) applyTo(ctx context.Context, p *policy.Profile, key, by str
 		if err == nil {
 			err = m.apply(ctx, p, a, by)
 		}
+		if _, refused := errors.AsType[*broker.NotAppliedError](err); refused && errors.Is(err, broker.ErrNotFound) {
+			return false, fmt.Errorf("it is gone at Cognito; the next sweep removes its record, and another one is made: %w", err)
+		}
 		if errors.Is(err, broker.ErrNotFound) {
-			return false, nil // it is being removed at this moment
+			return false, nil // another program is removing its record
 		}
 		if !errors.Is(err, broker.ErrConflict) {
 			break

@@ -111,3 +111,14 @@ func TestApplyProfileIsInterrupted(t *testing.T) {
 		t.Errorf("ApplyProfile = %v after %d updates, want %v after 1", err, w.Pool.Calls("UpdateBrokered"), context.Canceled)
 	}
 }
+
+// An app client that an operator has deleted at Cognito is named.
+func TestApplyProfileNamesAppClientsThatAreGone(t *testing.T) {
+	w, keys := newDedicated(t)
+	w.Pool.Drop(w.AppClient(keys[1]).CognitoID)
+	n, err := w.ApplyProfile(t.Context(), "trusted", "ada")
+	e, ok := errors.AsType[*provision.ApplyError](err)
+	if n != 2 || !ok || len(e.Failures) != 1 || e.Failures[0].Key != keys[1] || !strings.Contains(err.Error(), "gone at Cognito") {
+		t.Errorf("ApplyProfile = %d, %v, want 2 and that %s is gone", n, err, keys[1])
+	}
+}
