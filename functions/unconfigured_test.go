@@ -141,8 +141,8 @@ func TestWithoutConfigurationInDirectMode(t *testing.T) {
 	}{
 		{"GET", "/.well-known/oauth-authorization-server", nil, "", 503, 200},
 		{"POST", "/register", strings.Replace(publicMetadata, "{", `{"redirect_uris":["http://127.0.0.1/callback"],`, 1), "", 503, 201},
-		// Cognito checks these requests. Until there is a configuration, the resource
-		// is ignored.
+		// Cognito binds no resource to a token of client_credentials, so the request
+		// needs no configuration.
 		{"POST", "/token", url.Values{"grant_type": {"client_credentials"}, "resource": {mcpServer}}, basic(machine.id, machine.secret), 200, 200},
 		{"OPTIONS", "/token", nil, "", 204, 204},
 		{"GET", "/unknown", nil, "", 404, 404},
