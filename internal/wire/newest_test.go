@@ -40,9 +40,8 @@ type access struct {
 	newer   string
 	prepare func(*testing.T, *process) client
 	do      func(*process, client) *httptest.ResponseRecorder
-	status  int  // under the newest configuration
-	refused int  // if that lacks the profile or the resource too
-	makes   bool // it makes an app client
+	status  int // under the newest configuration
+	refused int // if that lacks the profile or the resource too
 }
 
 // client is a registered client.
@@ -125,20 +124,20 @@ func machineToken(more url.Values) func(*process, client) *httptest.ResponseReco
 
 var accesses = []access{
 	{"register with an initial access token", newProfile, func(t *testing.T, p *process) client { return client{Secret: initialAccess(t, p)} },
-		func(p *process, c client) *httptest.ResponseRecorder { return p.registerTools(toolsBody, c.Secret) }, 201, 403, false},
+		func(p *process, c client) *httptest.ResponseRecorder { return p.registerTools(toolsBody, c.Secret) }, 201, 403},
 	{"update a registration", newProfile, registered(toolsBody), func(p *process, c client) *httptest.ResponseRecorder {
 		body := strings.Replace(toolsBody, "{", `{"client_id":"`+c.ID+`",`, 1)
 		return p.send(http.MethodPut, "/register/"+c.ID, "application/json", body, "Bearer "+c.Management)
-	}, 200, 403, false},
+	}, 200, 403},
 	{"read a registration", newProfile, registered(toolsBody), func(p *process, c client) *httptest.ResponseRecorder {
 		return p.send(http.MethodGet, "/register/"+c.ID, "", "", "Bearer "+c.Management)
-	}, 200, 200, false},
-	{"authorize", newProfile, registered(toolsBody), authorizeWith(toolsURI, nil), 303, 400, true},
-	{"client_credentials", newProfile, registered(jobBody), machineToken(nil), 200, 400, true},
-	{"client_credentials for a protected resource", newBoth, registered(jobBody), machineToken(url.Values{"resource": {filesURL}}), 200, 400, true},
+	}, 200, 200},
+	{"authorize", newProfile, registered(toolsBody), authorizeWith(toolsURI, nil), 303, 400},
+	{"client_credentials", newProfile, registered(jobBody), machineToken(nil), 200, 400},
+	{"client_credentials for a protected resource", newBoth, registered(jobBody), machineToken(url.Values{"resource": {filesURL}}), 200, 400},
 	{"authorize for a protected resource", newResource, func(t *testing.T, p *process) client {
 		return client{ID: clientID(t, p.register())}
-	}, authorizeWith(callback, url.Values{"resource": {filesURL}, "scope": {"openid"}}), 303, 400, true},
+	}, authorizeWith(callback, url.Values{"resource": {filesURL}, "scope": {"openid"}}), 303, 400},
 }
 
 // For a minute after a change of the configuration, processes differ. A process
@@ -196,13 +195,7 @@ func TestAnOlderProcessServesWhatANewerOneHasAccepted(t *testing.T) {
 				clock.Advance(5 * time.Second)
 				failing = false
 				newer.apply(a.newer)
-				// The read after the failed one is not shared with the provisioner, which
-				// asks for the newest version before it makes an app client.
-				want := 1
-				if a.makes {
-					want = 2
-				}
-				check("the newest version has it", a.status, want)
+				check("the newest version has it", a.status, 1)
 			})
 		})
 	}

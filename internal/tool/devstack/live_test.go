@@ -39,9 +39,13 @@ func edit(t *testing.T, body string) *editing {
 	return e
 }
 
-// write writes the file, and returns what the stack reports at its next look.
+// write writes the file, and returns what the stack reports at its next look. The
+// stack may be looking, so the file is replaced at once.
 func (e *editing) write(body string) error {
-	must.WriteFile(e.t, e.file, []byte(body))
+	must.WriteFile(e.t, e.file+".new", []byte(body))
+	if err := os.Rename(e.file+".new", e.file); err != nil {
+		e.t.Fatal(err)
+	}
 	e.tick <- time.Time{}
 	return <-e.changes
 }

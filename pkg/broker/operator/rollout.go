@@ -183,7 +183,7 @@ func (r *rollout) update(ctx context.Context, conf *configuration.Configuration,
 // stale returns the profiles that have other settings in a version from the one
 // before the known one on than in the newest one. While any of these was in force,
 // a function may have created app clients, or another run may have updated some. A
-// function may be some seconds behind, so the version before the known one counts.
+// function may be a minute behind, so the version before the known one counts.
 func (r *rollout) stale(ctx context.Context, versions []configuration.Version, after *configuration.Configuration) ([]string, error) {
 	all := after.Policy.Profiles()
 	known := slices.IndexFunc(versions, func(v configuration.Version) bool { return v.Number == r.base.Number && v.Digest == r.base.Digest })

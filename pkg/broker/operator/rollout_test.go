@@ -180,7 +180,7 @@ func TestRollOutOfTwoVersionsAtOnce(t *testing.T) {
 	w.mustRun("a version later", "partner")
 }
 
-// A function that is some seconds behind makes an app client with the settings of
+// A function that is a minute behind makes an app client with the settings of
 // the version before, after the run for the newest version is done. The next run
 // updates it.
 func TestRollOutAfterAFunctionThatIsBehind(t *testing.T) {

@@ -19,16 +19,17 @@ type admission struct {
 }
 
 // admit decides whether the app client with this key may exist, by the current
-// registrations and the newest policy. If not, it returns ErrNotFound. It asks for
-// the newest, because an operator's run that updates app clients does not come
-// back for one that is made with the settings of the version before.
+// registrations and policy. If not, it returns ErrNotFound.
 func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error) {
-	pol, err := p.c.Policy(broker.Newest(ctx))
+	pol, err := p.c.Policy(ctx)
 	if err != nil {
 		return nil, busy(broker.RetrySoon, fmt.Errorf("policy: %w", err))
 	}
 	if name, ok := strings.CutPrefix(key, "profile/"); ok {
-		profile, _ := pol.Profile(name)
+		profile, err := p.profile(ctx, pol, name)
+		if err != nil {
+			return nil, err
+		}
 		return admitShared(profile, name)
 	}
 	rest, ok := strings.CutPrefix(key, "client/")
@@ -43,11 +44,24 @@ func (p *Provisioner) admit(ctx context.Context, key string) (*admission, error)
 	if err != nil {
 		return nil, busy(broker.RetrySoon, fmt.Errorf("registration %s: %w", clientID, err))
 	}
-	profile, ok := pol.Profile(r.Profile)
-	if !ok || r.Generation != generation || policy.AppClientKey(r, profile) != key {
+	profile, err := p.profile(ctx, pol, r.Profile)
+	if err != nil {
+		return nil, err
+	}
+	if profile == nil || r.Generation != generation || policy.AppClientKey(r, profile) != key {
 		return nil, fmt.Errorf("app client %s: registration and profile do not have it: %w", key, broker.ErrNotFound)
 	}
 	return admitDedicated(r, profile)
+}
+
+// profile returns the profile with this name, of pol or of the newest policy, or
+// nil if there is none.
+func (p *Provisioner) profile(ctx context.Context, pol *policy.Policy, name string) (*policy.Profile, error) {
+	_, profile, err := policy.Find(ctx, p.c.Policy, pol, name)
+	if err != nil {
+		return nil, busy(broker.RetrySoon, fmt.Errorf("policy: %w", err))
+	}
+	return profile, nil
 }
 
 // admitShared decides about the shared app client of the profile, which is nil if
