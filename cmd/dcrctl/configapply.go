@@ -138,9 +138,7 @@ func (w *writer) connect(ctx context.Context) (broker.Deployment, error) {
 		}
 		conf, w.table, w.caller = w.pool.config, w.pool.store, w.pool.caller
 	}
-	if conf.ConfigurationFile != "" {
-		w.op.infof("CONFIGURATION is set: functions with this environment use that file and not the table.")
-	}
+	w.op.noteFile(conf)
 	return conf.Deployment(), nil
 }
 

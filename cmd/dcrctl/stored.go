@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configure"
@@ -30,10 +31,16 @@ func (op *operator) stored(ctx context.Context) (*stored, error) {
 	if err != nil {
 		return nil, err
 	}
+	op.noteFile(conf)
+	return readStored(ctx, store.Configuration(), d)
+}
+
+// noteFile says so if the environment names a configuration file, because a change
+// of the table then has no effect.
+func (op *operator) noteFile(conf *environment.Environment) {
 	if conf.ConfigurationFile != "" {
 		op.infof("CONFIGURATION is set: functions with this environment use that file and not the table.")
 	}
-	return readStored(ctx, store.Configuration(), d)
 }
 
 func readStored(ctx context.Context, r configuration.Reader, d broker.Deployment) (*stored, error) {
