@@ -52,3 +52,92 @@ func TestAnOpenRegistrationIsNotMistakenForAnother(t *testing.T) {
 		t.Errorf("issued at %s, stored is %s", info.IssuedAt, stored.IssuedAt)
 	}
 }
+
+// A sweep between the two writes of a DELETE, or of a disable or delete of an
+// operator, removes the app client and finds the registration still there. Once
+// the registration has ended, nothing of the app client is left.
+func TestASweepBetweenMarkAndEnd(t *testing.T) {
+	meanwhile := map[string]func(w *world.Brokered, key string){
+		"a sweep": func(w *world.Brokered, key string) {
+			w.MustSweep()
+			if a := w.AppClient(key); a.State != broker.AppClientVacant {
+				t.Errorf("after the sweep the app client is %s, want %s", a.State, broker.AppClientVacant)
+			}
+		},
+		"a sweep, and a user for whom Cognito makes no app client": func(w *world.Brokered, key string) {
+			w.MustSweep()
+			w.Pool.Before("CreateBrokered", func() error { return &broker.NotAppliedError{Err: fake.ErrInjected} })
+			if err := w.Provision(t.Context(), key); err == nil {
+				t.Error("Provision: no error")
+			}
+		},
+		"a sweep, and a user for whom an app client is made": func(w *world.Brokered, key string) {
+			w.MustSweep()
+			w.MustProvision(key)
+		},
+	}
+	ends := map[string]struct {
+		method string
+		end    func(w *world.Brokered, id string, rat credential.Token) error
+	}{
+		"DELETE": {"DeleteRegistration", func(w *world.Brokered, id string, rat credential.Token) error {
+			return w.Delete(t.Context(), id, rat)
+		}},
+		"disable": {"RenewRegistration", func(w *world.Brokered, id string, _ credential.Token) error {
+			_, err := w.Disable(t.Context(), id, "ops")
+			return err
+		}},
+		"delete": {"RenewRegistration", func(w *world.Brokered, id string, _ credential.Token) error {
+			_, err := w.DeleteClient(t.Context(), id, "ops")
+			return err
+		}},
+	}
+	for what, f := range meanwhile {
+		for name, e := range ends {
+			t.Run(what+" during "+name, func(t *testing.T) {
+				w := world.NewBrokered(t)
+				id, rat := w.Vouched("trusted", world.ConfidentialBody)
+				key := w.AppClientKey(id)
+				w.MustProvision(key)
+				w.Use(id)
+				w.Recover(key)
+				w.Store.Before(e.method, func() error { f(w, key); return nil })
+				if err := e.end(w, id, rat); err != nil {
+					t.Fatal(err)
+				}
+				w.Recover()
+				if a, err := w.Inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+					t.Errorf("AppClient = %+v, %v, want ErrNotFound", a, err)
+				}
+				w.CheckConsistent()
+			})
+		}
+	}
+}
+
+// An operator's process may stand still between the two writes for any time, as on
+// a laptop that sleeps.
+func TestManySweepsBetweenMarkAndDisable(t *testing.T) {
+	w := world.NewBrokered(t)
+	id, _ := w.Vouched("trusted", world.ConfidentialBody)
+	key := w.AppClientKey(id)
+	w.MustProvision(key)
+	w.Use(id)
+	w.Store.Before("RenewRegistration", func() error {
+		w.MustSweep()
+		w.MustProvision(key)
+		for range 3 {
+			w.Wait(time.Hour)
+			w.MustSweep()
+		}
+		return nil
+	})
+	if _, err := w.Disable(t.Context(), id, "ops"); err != nil {
+		t.Fatal(err)
+	}
+	w.Recover()
+	if a, err := w.Inner.AppClient(t.Context(), key); !errors.Is(err, broker.ErrNotFound) {
+		t.Errorf("AppClient = %+v, %v, want ErrNotFound", a, err)
+	}
+	w.CheckConsistent()
+}

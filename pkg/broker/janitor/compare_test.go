@@ -119,6 +119,7 @@ func TestADeletedAppClientIsMadeAgain(t *testing.T) {
 	if done := w.MustSweep(); done.Gone != 1 {
 		t.Errorf("Sweep = %+v, want the other one gone", done)
 	}
+	w.Recover()
 	w.CheckConsistent()
 	for _, key := range keys {
 		w.MustProvision(key)
@@ -142,6 +143,7 @@ func TestAGoneAppClientThatCouldNotBeRecorded(t *testing.T) {
 	if done := w.MustSweep(); done.Gone != 1 {
 		t.Errorf("Sweep = %+v, want it counted as gone", done)
 	}
+	w.Recover()
 	w.CheckConsistent()
 }
 

@@ -29,7 +29,9 @@ func (o *Operator) Delete(ctx context.Context, clientID, by string) (*broker.Reg
 // gets a new generation, and from this write on the client is refused. The app
 // client that serves only this client is marked before the write, because it is
 // found by the generation. If the operator's process stops after the mark, the
-// app client is created again.
+// app client is created again. It is marked a second time after the write,
+// because it may have been removed and created again while the operator's
+// process stood still between the two.
 func (o *Operator) switchOff(ctx context.Context, clientID string, event telemetry.Event, by string, state broker.RegistrationState) (*broker.Registration, error) {
 	for range broker.Attempts {
 		r, err := o.registration(ctx, clientID)
@@ -46,6 +48,7 @@ func (o *Operator) switchOff(ctx context.Context, clientID string, event telemet
 		err = o.renew(ctx, r, state)
 		if err == nil {
 			o.trail.End(ctx, event, broker.ByOperator(by), before, r.State)
+			broker.LogUnfinished(ctx, o.c.Log, clientID, o.c.Modes.Of(r.Mode).SwitchOff(ctx, before, state))
 			return r, o.endFormerGrants(ctx, r, by)
 		}
 		if !errors.Is(err, broker.ErrConflict) {

@@ -55,7 +55,7 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 	case broker.AppClientReady:
 		return f.check(ctx, a)
 	case broker.AppClientVacant:
-		return f.vacateOrDelete(ctx, a)
+		return f.vacateOrDelete(ctx, a, time.Time{})
 	}
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
 }
@@ -88,7 +88,7 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	if err := ReturnPlace(ctx, f.store, a); err != nil {
 		return err
 	}
-	err := f.vacateOrDelete(ctx, a)
+	err := f.vacateOrDelete(ctx, a, f.now().Add(broker.Grace))
 	if errors.Is(err, broker.ErrConflict) {
 		return errors.Join(err, f.restorePlace(ctx, a))
 	}
@@ -123,9 +123,12 @@ func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker 
 
 // vacateOrDelete vacates the record of an app client that is gone. If no request
 // can need the app client again, because its registration is gone too, it deletes
-// the record.
-func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient) error {
-	var again time.Time
+// the record. A registration that is still there may be about to end: a DELETE or
+// an operator marks the app client first. So a dedicated record that was vacated
+// now is due once more, at the time again. Zero is for a record that was vacant
+// before.
+func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient, again time.Time) error {
+	var due time.Time
 	if a.Kind == broker.KindDedicated {
 		r, err := f.served(ctx, a)
 		if errors.Is(err, broker.ErrNotFound) {
@@ -134,10 +137,13 @@ func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient) err
 		if err != nil {
 			return err
 		}
-		again = r.ExpiresAt
+		due = r.ExpiresAt
+		if !again.IsZero() && (due.IsZero() || again.Before(due)) {
+			due = broker.Seconds(again)
+		}
 	}
 	a.Vacate()
-	a.Due = again
+	a.Due = due
 	return f.store.ReplaceAppClient(ctx, a)
 }
 

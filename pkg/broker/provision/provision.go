@@ -241,12 +241,16 @@ func (p *Provisioner) release(ctx context.Context, a *broker.AppClient) {
 }
 
 // undoTake undoes take: it deletes the record, or vacates it if there was one
-// before.
+// before. The registration of a dedicated app client may end meanwhile, so its
+// record is due once more.
 func (p *Provisioner) undoTake(ctx context.Context, a *broker.AppClient) error {
 	if a.Version == 1 {
 		return p.c.Store.DeleteAppClient(ctx, a.Key, a.Version)
 	}
 	a.Vacate()
+	if a.Kind == broker.KindDedicated {
+		a.Due = broker.Seconds(p.c.Now()).Add(broker.Grace)
+	}
 	return p.c.Store.ReplaceAppClient(ctx, a)
 }
 
