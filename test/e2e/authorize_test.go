@@ -46,6 +46,7 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 		{"one scope", func(q url.Values) { q.Set("scope", "mcp/read") }, map[string]string{"scope": "openid mcp/read"}},
 		{"scopes that are not for clients", func(q url.Values) { q.Set("scope", "mcp/read offline_access nothing/of-ours") }, map[string]string{"scope": "openid mcp/read"}},
 		{"no scope", func(q url.Values) { q.Set("scope", "") }, map[string]string{"scope": "openid .+"}},
+		{"only scopes that are not for clients", func(q url.Values) { q.Set("scope", "openid offline_access nothing/of-ours") }, map[string]string{"scope": "openid .+"}},
 		{"hints", func(q url.Values) {
 			q.Set("login_hint", "alice")
 			q.Set("ui_locales", "de en")
@@ -124,8 +125,6 @@ func testAuthorizationErrorsGoToTheClient(t *testing.T, d *deployment) {
 		{"plain PKCE", set("code_challenge_method", "plain"), "invalid_request"},
 		{"PKCE without a method, which is plain", set("code_challenge_method", ""), "invalid_request"},
 		{"a challenge that is not a SHA-256", set("code_challenge", "abc"), "invalid_request"},
-		{"no allowed scope", set("scope", "nothing/of-ours"), "invalid_scope"},
-		{"offline_access alone", set("scope", "offline_access"), "invalid_scope"},
 		{"an unknown resource", set("resource", "https://mcp.example.com/other"), "invalid_target"},
 		{"a resource with the same beginning", set("resource", d.mcp+".evil.example"), "invalid_target"},
 		{"two resources", func(q url.Values) { q.Add("resource", "https://mcp.example.com/other") }, "invalid_target"},

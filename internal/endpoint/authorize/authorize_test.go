@@ -126,7 +126,7 @@ func TestErrorsOfTheRequestReachTheClient(t *testing.T) {
 	}{
 		{[]string{"response_type", "token"}, "unsupported_response_type"},
 		{[]string{"code_challenge_method", "plain"}, "invalid_request"},
-		{[]string{"scope", "offline_access"}, "invalid_scope"},
+		{[]string{"scope", "files/read"}, "invalid_scope"},
 		{[]string{"resource", "https://evil.example.com/"}, "invalid_target"},
 		{[]string{"prompt", "none"}, "consent_required"},
 	} {

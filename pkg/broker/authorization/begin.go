@@ -3,7 +3,6 @@ package authorization
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -46,9 +45,8 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 		return nil, err
 	}
 	req, refusal := validate(r, limits{
-		registered: registeredScopes(c),
-		defaults:   c.profile.DefaultScopes(),
-		resources:  v.conf.Resources,
+		scopes:    scopeRules{allowed: registeredScopes(c), defaults: c.profile.DefaultScopes(), known: v.conf.Grants},
+		resources: v.conf.Resources,
 	})
 	if refusal != nil {
 		return nil, f.deny(c, *refusal)
@@ -66,9 +64,8 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 		return nil, err
 	}
 	// The profile may have more scopes than it had when its app client was made.
-	req.scopes = slices.DeleteFunc(req.scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) })
-	if len(req.scopes) == 0 {
-		return nil, f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "none of the scopes can be granted yet"})
+	if req.scopes, refusal = req.rules.within(app.Scopes).choose(r.Scope); refusal != nil {
+		return nil, f.deny(c, *refusal)
 	}
 	return v.create(ctx, app, &broker.Transaction{
 		ClientID:    c.reg.ClientID,
@@ -88,8 +85,7 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 // registeredScopes are the scopes of the registration that today's policy still
 // allows.
 func registeredScopes(c client) []string {
-	allowed := c.profile.Scopes()
-	return slices.DeleteFunc(strings.Fields(c.reg.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) })
+	return intersect(strings.Fields(c.reg.Metadata.Scope), c.profile.Scopes())
 }
 
 // refuseSilent returns why a request with prompt=none cannot succeed for any

@@ -24,8 +24,10 @@ type validRequest struct {
 	lang      string
 	prompts   []string
 	challenge string
-	scopes    []string
 	resource  string
+	scopes    []string
+	// rules are those by which scopes was chosen.
+	rules scopeRules
 }
 
 func invalidRequest(description string) *broker.Refusal {
@@ -34,9 +36,8 @@ func invalidRequest(description string) *broker.Refusal {
 
 // limits has the values that a request is checked against.
 type limits struct {
-	registered []string // scopes
-	defaults   []string // scopes for a request without scope
-	resources  []broker.Resource
+	scopes    scopeRules
+	resources []broker.Resource
 }
 
 // validate checks the parameters of a request, apart from client_id and
@@ -58,8 +59,11 @@ func validate(r Request, l limits) (validRequest, *broker.Refusal) {
 	if refusal != nil {
 		return req, refusal
 	}
-	req.resource = res.URL
-	req.scopes, refusal = chooseScopes(r.Scope, l, res)
+	req.resource, req.rules = res.URL, l.scopes
+	if res.URL != "" {
+		req.rules = req.rules.within(res.Scopes)
+	}
+	req.scopes, refusal = req.rules.choose(r.Scope)
 	return req, refusal
 }
 
@@ -162,26 +166,4 @@ func chooseResource(sent []string, known []broker.Resource) (broker.Resource, *b
 		chosen = &known[i]
 	}
 	return *chosen, nil
-}
-
-// chooseScopes returns the scopes to grant: the requested scopes that are
-// registered and belong to the resource. It leaves out other scopes, which a
-// server may ignore (RFC 6749 §3.3), and offline_access, which Cognito does not
-// have and clients request by habit.
-func chooseScopes(sent string, l limits, res broker.Resource) ([]string, *broker.Refusal) {
-	requested := strings.Fields(sent)
-	if len(requested) == 0 {
-		requested = l.defaults
-	}
-	var scopes []string
-	for _, s := range requested {
-		known := slices.Contains(l.registered, s) && (res.URL == "" || slices.Contains(res.Scopes, s))
-		if known && s != "offline_access" && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	if len(scopes) == 0 {
-		return nil, broker.Refuse(broker.InvalidScope, "none of the scopes is one that this client may have here")
-	}
-	return scopes, nil
 }

@@ -1,6 +1,7 @@
 package configuration
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -98,6 +99,13 @@ func (c *Configuration) ScopeNames() []string {
 		names[i] = s.Name
 	}
 	return names
+}
+
+// Grants reports whether a client of this deployment could get a scope: a
+// protected resource or a profile has it. openid is for the broker itself.
+func (c *Configuration) Grants(scope string) bool {
+	return scope != broker.ScopeOpenID && (c.Policy.Allows(scope) ||
+		slices.ContainsFunc(c.Resources, func(r broker.Resource) bool { return slices.Contains(r.Scopes, scope) }))
 }
 
 // ScopeDescriptions returns the descriptions by scope, without empty ones.

@@ -71,6 +71,16 @@ func (p *Policy) ScopesSupported() []string {
 	return slices.DeleteFunc(slices.Clone(p.scopes), func(s string) bool { return s == scopeAdmin || !advertised[s] })
 }
 
+// Allows reports whether any profile allows a scope.
+func (p *Policy) Allows(scope string) bool {
+	for _, profile := range p.profiles {
+		if slices.Contains(profile.allowed, scope) {
+			return true
+		}
+	}
+	return false
+}
+
 // Profile is a named set of rules for registrations.
 type Profile struct {
 	name      string

@@ -1,0 +1,67 @@
+package authorization
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
+)
+
+func TestChooseScopes(t *testing.T) {
+	for _, tt := range []struct{ scope, want, code string }{
+		// Some are allowed.
+		{"notes/write", "notes/write", ""},
+		{"notes/write  notes/read notes/write", "notes/write notes/read", ""},
+		{"notes/read offline_access nonsense", "notes/read", ""},
+		{"notes/read files/read", "notes/read", ""},  // registered, but of another resource
+		{"notes/read notes/admin", "notes/read", ""}, // of the resource, but not registered
+		{"openid email notes/read", "openid notes/read", ""},
+
+		// None is allowed and none is known: the default, without the scopes that the
+		// resource does not have.
+		{"-", "openid notes/read", ""},
+		{" ", "openid notes/read", ""},
+		{"nonsense", "openid notes/read", ""},
+		{"openid", "openid notes/read", ""}, // allowed, but alone of no use
+		{"openid offline_access", "openid notes/read", ""},
+		{"openid phone offline_access", "openid notes/read", ""}, // no profile has phone
+		{"notes/readx NOTES/READ notes/* * notes/read,notes/write", "openid notes/read", ""},
+
+		// None is allowed but one is known.
+		{"files/read", "", "invalid_scope"},
+		{"notes/admin", "", "invalid_scope"},
+		{"nonsense notes/admin", "", "invalid_scope"},
+		{"openid email", "", "invalid_scope"},
+	} {
+		req, code := parse(oneResource(), nil, "scope", tt.scope)
+		if got := strings.Join(req.scopes, " "); got != tt.want || code != tt.code {
+			t.Errorf("scope %q grants %q (%s), want %q (%s)", tt.scope, got, code, tt.want, tt.code)
+		}
+	}
+}
+
+func TestAnEmptyDefaultIsInvalidScope(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		defaults, has  []string // of the profile, of the resource
+		scope, granted string
+	}{
+		{"the resource has none of the defaults", []string{"notes/read"}, []string{"notes/write"}, "-", ""},
+		{"the same for a scope that nobody knows", []string{"notes/read"}, []string{"notes/write"}, "openid nonsense", ""},
+		{"only openid is left", []string{"openid", "notes/read"}, []string{"openid", "notes/write"}, "-", ""},
+		{"the profile has no other default than openid", []string{"openid"}, []string{"openid"}, "-", "openid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := oneResource()
+			l.scopes.defaults, l.resources = tt.defaults, []broker.Resource{{URL: notes, Scopes: tt.has}}
+			code := "invalid_scope"
+			if tt.granted != "" {
+				code = ""
+			}
+			req, got := parse(l, nil, "scope", tt.scope)
+			if scopes := strings.Join(req.scopes, " "); got != code || scopes != tt.granted {
+				t.Errorf("granted %q, error %q, want %q, %q", scopes, got, tt.granted, code)
+			}
+		})
+	}
+}
