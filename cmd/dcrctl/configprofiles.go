@@ -109,7 +109,7 @@ func (r profileRow) fields() []field {
 	return append(fields,
 		field{"app client", r.AppClient}, field{"approval", r.Approval}, field{"consent", r.Consent}, field{"who may consent", who},
 		field{"statements", r.SoftwareStatements},
-		field{"limits", fmt.Sprintf("app clients %s, creations an hour %s for each redirect host, %s for each token",
+		field{"limits", fmt.Sprintf("app clients %s, creations an hour %s for each redirect rule, %s for each token",
 			limit(r.AppClients), limit(r.CreationsPerHour), limit(r.CreationsPerHourPerToken))},
 		field{"lifetimes", fmt.Sprintf("unconfirmed %s, inactive %s, absolute %s", lifetime(r.Unconfirmed), lifetime(r.Inactive), lifetime(r.Absolute))})
 }

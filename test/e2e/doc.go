@@ -10,7 +10,7 @@
 // config/broker.json. The tests delete every client that they register there, except open registrations
 // in brokered mode, which cannot be deleted and expire. A run makes about 40
 // open registrations of the 100 an hour that those profiles allow for one
-// redirect host; in brokered mode the next run gets the same clients. Other
+// redirect rule; in brokered mode the next run gets the same clients. Other
 // variables have what the origin does not tell. A test that needs a missing
 // variable is skipped:
 //

@@ -185,15 +185,15 @@ func TestDocumentedExampleForCI(t *testing.T) {
 	}
 }
 
-func TestDocumentedRedirectHostOfAClientWithoutRedirectURIs(t *testing.T) {
+func TestDocumentedRedirectRuleOfAClientWithoutRedirectURIs(t *testing.T) {
 	documents, _ := examples(t)
 	ci := profile(t, policyOf(t, documents[1], direct), "ci")
 	m, err := register(t, ci, `{"grant_types": ["client_credentials"], "redirect_uris": ["https://claude.ai/"]}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := policy.RedirectHost(m); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
-		t.Errorf("RedirectHost = %q for %q, want %q", got, m.GrantTypes, "-")
+	if got := ci.RedirectRule(m); got != "-" || m.GrantTypes[0] != dcr.GrantClientCredentials {
+		t.Errorf("RedirectRule = %q for %q, want %q", got, m.GrantTypes, "-")
 	}
 }
 

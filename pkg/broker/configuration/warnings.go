@@ -8,11 +8,11 @@ import (
 )
 
 // Warnings returns what is allowed in the document and probably a mistake:
-// nobody can get a token for a protected resource, or sign in with an identity
-// provider. The broker uses the document all the same. A warning has the path of
+// no client can get a token for a protected resource, no user can sign in with an
+// identity provider, or strangers can register without a limit. The broker uses the document all the same. A warning has the path of
 // the value, as a fault does.
 func (c *Configuration) Warnings() []strict.Fault {
-	return slices.Concat(c.unreachableResources(), c.unusedProviders())
+	return slices.Concat(c.unreachableResources(), c.unusedProviders(), c.unlimited())
 }
 
 // unreachableResources returns a warning for each protected resource of whose
@@ -52,6 +52,27 @@ func (c *Configuration) unusedProviders() []strict.Fault {
 					Message: strict.Quote(provider) + " is not in identity_providers, so no user can sign in with it"})
 			}
 		}
+	}
+	return warnings
+}
+
+// unlimited returns a warning if strangers can register clients without a limit.
+func (c *Configuration) unlimited() []strict.Fault {
+	profile, ok := c.Policy.Open()
+	if !ok {
+		return nil
+	}
+	var warnings []strict.Fault
+	warn := func(member, message string) {
+		warnings = append(warnings, strict.Fault{Path: strict.Member("profiles", profile.Name()) + ".limits", Message: "no " + member + ", so strangers can " + message})
+	}
+	limits := profile.Limits()
+	if limits.CreationsPerHour == 0 {
+		warn("creations_per_hour", "register any number of clients")
+	}
+	// In brokered mode all clients of the profile share one app client.
+	if limits.AppClients == 0 && c.mode == broker.ModeDirect {
+		warn("app_clients", "use up the app clients of the user pool")
 	}
 	return warnings
 }

@@ -2,6 +2,7 @@ package configuration_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/config"
@@ -22,6 +23,7 @@ func TestWarnings(t *testing.T) {
 		unreachable = "protected_resources[1].scopes: no profile allows one of these scopes, so no client can get a token for this server"
 		without     = "protected_resources[2]: has no scopes, so no client can get a token for this server"
 		partner     = `"profiles": {"p": {"redirect_uris": {"loopback": true}, "users": {"identity_providers": ["Okta", "COGNITO", "Entra"]}}}`
+		open        = `"open_registration": "p", "profiles": {"p": {"redirect_uris": {"loopback": true}, "limits": {}}, "q": {"redirect_uris": {"loopback": true}}}`
 	)
 	for _, tt := range []struct {
 		document string
@@ -37,6 +39,12 @@ func TestWarnings(t *testing.T) {
 		{"{" + scopes + "," + partner + "}", brokered, []string{
 			`profiles.p.users.identity_providers[0]: "Okta" is not in identity_providers, so no user can sign in with it`,
 			`profiles.p.users.identity_providers[2]: "Entra" is not in identity_providers, so no user can sign in with it`}},
+		{"{" + scopes + "," + open + "}", brokered, []string{
+			`profiles.p.limits: no creations_per_hour, so strangers can register any number of clients`}},
+		{"{" + scopes + "," + open + "}", direct, []string{
+			`profiles.p.limits: no creations_per_hour, so strangers can register any number of clients`,
+			`profiles.p.limits: no app_clients, so strangers can use up the app clients of the user pool`}},
+		{"{" + scopes + "," + strings.Replace(open, "{}", `{"creations_per_hour": 1, "app_clients": 1}`, 1) + "}", direct, nil},
 	} {
 		var got []string
 		for _, w := range parse(t, tt.document, tt.mode).Warnings() {

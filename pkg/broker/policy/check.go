@@ -164,15 +164,15 @@ func (d *checker) presets(path string, names []string, noLoopback bool, r *redir
 			d.Add(item.Path, "%s registers loopback redirect URIs, which loopback: false excludes; remove one of the two", item.Value)
 		}
 		r.loopback = r.loopback || known.loopback
-		r.presets = append(r.presets, item.Value)
-		r.presetPrivateUse = append(r.presetPrivateUse, known.privateUse...)
+		rules := presetRules{name: item.Value, privateUse: known.privateUse}
 		for _, text := range known.https {
 			p, err := parseHTTPSPattern(text)
 			if err != nil {
 				d.Add(item.Path, "%v", err) // a test parses every preset
 			}
-			r.presetHTTPS = append(r.presetHTTPS, p)
+			rules.https = append(rules.https, p)
 		}
+		r.presets = append(r.presets, rules)
 	}
 }
 

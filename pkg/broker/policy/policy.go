@@ -21,6 +21,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -204,30 +205,23 @@ type Limits struct {
 	// registrations may have at the same time.
 	AppClients int
 	// CreationsPerHour is the maximum number of registrations in an hour for
-	// each RedirectHost, so that one busy host does not block the others.
+	// each RedirectRule, so that one busy rule does not block the others.
 	CreationsPerHour int
 	// CreationsPerHourPerToken is the maximum number of registrations in an hour
 	// with one initial access token, or by one subject of a token issuer.
 	CreationsPerHourPerToken int
 }
 
-// RedirectHost returns the key for counting hourly registrations. It depends on
-// the first redirect URI: the host in lower case without port for https,
-// "loopback" for a loopback URI, the scheme with a colon ("cursor:") for a
-// private-use URI, and "-" for no URI, as with client_credentials. m is
-// metadata that Apply returned: Apply may drop the first redirect URI that a
-// client sends.
-func RedirectHost(m dcr.ParsedMetadata) string {
+// RedirectRule returns the name of the rule that allows the first redirect URI of
+// m, by which the registrations of an hour are counted: the name of a preset, a
+// pattern of https, a scheme with a colon ("com.example.app:"), any_https,
+// any_private_use or loopback. It is "-" for no URI, as with client_credentials.
+// The number of rules is bounded by the document: a host is not a rule, because
+// under a pattern with a wildcard a client can invent hosts. m is metadata that
+// Apply returned: Apply may drop the first redirect URI that a client sends.
+func (p *Profile) RedirectRule(m dcr.ParsedMetadata) string {
 	if len(m.Redirects) == 0 {
 		return "-"
 	}
-	switch u := m.Redirects[0]; u.Kind {
-	case dcr.Loopback:
-		return "loopback"
-	case dcr.PrivateUse:
-		return u.Scheme + ":"
-	case dcr.HTTPS:
-		return u.Host
-	}
-	return "-"
+	return cmp.Or(p.redirects.rule(m.Redirects[0]), "-")
 }

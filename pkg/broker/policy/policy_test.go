@@ -144,21 +144,43 @@ func TestPolicySharesNoMemoryWithCallers(t *testing.T) {
 	}
 }
 
-func TestRedirectHost(t *testing.T) {
+func TestRedirectRule(t *testing.T) {
+	p := parse(t, profileDocument(`"p"`, `"redirect_uris": {"presets": ["chatgpt", "cursor", "vscode"],
+		"https": ["https://*.example.com/cb", "https://app.example.com/cb"], "private_use_schemes": ["com.example.app"]}`), offer{scopes: []string{"mcp/read"}})
+	profile, _ := p.Profile("p")
 	tests := []struct {
 		uris []string
 		want string
 	}{
-		{[]string{"https://Claude.AI/api/mcp/auth_callback"}, "claude.ai"},
-		{[]string{"https://app.example.com:8443/cb"}, "app.example.com"}, // a port makes no other host
+		{[]string{"https://chatgpt.com/connector/oauth/a"}, "chatgpt"},
+		{[]string{"https://chatgpt.com/connector/oauth/b"}, "chatgpt"},
+		{[]string{"https://chatgpt.com/connector_platform_oauth_redirect"}, "chatgpt"},
+		{[]string{"https://a.example.com/cb"}, "https://*.example.com/cb"},
+		{[]string{"https://b.Example.com/cb"}, "https://*.example.com/cb"},                                      // an invented host has no budget of its own
+		{[]string{"https://evil.example/", "https://vscode.dev/redirect", "http://127.0.0.1:33418/"}, "vscode"}, // the first one is dropped
 		{[]string{"http://127.0.0.1:33418/", "https://vscode.dev/redirect"}, "loopback"},
 		{[]string{"http://[::1]/"}, "loopback"},
-		{[]string{"cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/callback"}, "cursor:"},
-		{nil, "-"}, // client_credentials
+		{[]string{"cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:8787/callback"}, "cursor"},
+		{[]string{"com.example.app://a/"}, "com.example.app:"},
 	}
 	for _, tt := range tests {
-		if got := policy.RedirectHost(dcr.Parse(dcr.ClientMetadata{RedirectURIs: tt.uris})); got != tt.want {
-			t.Errorf("RedirectHost(%q) = %q, want %q", tt.uris, got, tt.want)
+		m, err := profile.Apply(dcr.Parse(dcr.ClientMetadata{RedirectURIs: tt.uris, GrantTypes: dcr.DefaultGrantTypes()}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := profile.RedirectRule(m); got != tt.want {
+			t.Errorf("RedirectRule(%q) = %q, want %q", tt.uris, got, tt.want)
+		}
+	}
+	any := parse(t, `{"version":1,"profiles":{"p":{"redirect_uris":{"any_https":true,"any_private_use":true}}}}`, offer{scopes: []string{"mcp/read"}})
+	profile, _ = any.Profile("p")
+	for uri, want := range map[string]string{"https://a.example/": "any_https", "https://b.example/": "any_https", "com.example.a:/": "any_private_use", "": "-"} {
+		var uris []string
+		if uri != "" {
+			uris = []string{uri}
+		}
+		if got := profile.RedirectRule(dcr.Parse(dcr.ClientMetadata{RedirectURIs: uris})); got != want {
+			t.Errorf("RedirectRule(%q) = %q, want %q", uri, got, want)
 		}
 	}
 }

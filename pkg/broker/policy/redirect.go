@@ -15,12 +15,26 @@ type redirectRules struct {
 	loopback      bool // http on localhost, 127.0.0.1 and [::1], any port and path
 	anyHTTPS      bool
 	anyPrivateUse bool // any scheme with a dot (RFC 8252 §7.1)
-	presets       []string
-	https         []httpsPattern // from the document; presetHTTPS has the ones from presets
-	schemes       []string       // lower case
+	presets       []presetRules
+	https         []httpsPattern
+	schemes       []string // lower case
+}
 
-	presetHTTPS      []httpsPattern
-	presetPrivateUse []string // whole URIs, scheme in lower case
+// presetRules are the rules of a preset, apart from loopback.
+type presetRules struct {
+	name       string
+	https      []httpsPattern
+	privateUse []string // whole URIs, scheme in lower case
+}
+
+func (r presetRules) allow(u dcr.RedirectURI) bool {
+	switch u.Kind {
+	case dcr.HTTPS:
+		return slices.ContainsFunc(r.https, func(p httpsPattern) bool { return p.match(u) })
+	case dcr.PrivateUse:
+		return slices.Contains(r.privateUse, u.Scheme+u.Raw[len(u.Scheme):])
+	}
+	return false
 }
 
 // empty reports whether the rules allow no redirect URI at all.
@@ -28,18 +42,39 @@ func (r *redirectRules) empty() bool {
 	return !r.loopback && !r.anyHTTPS && !r.anyPrivateUse && len(r.presets) == 0 && len(r.https) == 0 && len(r.schemes) == 0
 }
 
-func (r *redirectRules) allow(u dcr.RedirectURI) bool {
+func (r *redirectRules) allow(u dcr.RedirectURI) bool { return r.rule(u) != "" }
+
+// rule returns the name of the rule that allows u, or "" if none does. If several
+// do, it is the most exact one. Two rules never have the same name.
+func (r *redirectRules) rule(u dcr.RedirectURI) string {
+	for _, preset := range r.presets {
+		if preset.allow(u) {
+			return preset.name
+		}
+	}
 	switch u.Kind {
 	case dcr.Loopback:
-		return r.loopback
+		if r.loopback {
+			return "loopback"
+		}
 	case dcr.HTTPS:
-		match := func(p httpsPattern) bool { return p.match(u) }
-		return r.anyHTTPS || slices.ContainsFunc(r.https, match) || slices.ContainsFunc(r.presetHTTPS, match)
+		for _, p := range r.https {
+			if p.match(u) {
+				return p.String()
+			}
+		}
+		if r.anyHTTPS {
+			return "any_https"
+		}
 	case dcr.PrivateUse:
-		return r.anyPrivateUse && strings.Contains(u.Scheme, ".") || slices.Contains(r.schemes, u.Scheme) ||
-			slices.Contains(r.presetPrivateUse, u.Scheme+u.Raw[len(u.Scheme):])
+		if slices.Contains(r.schemes, u.Scheme) {
+			return u.Scheme + ":"
+		}
+		if r.anyPrivateUse && strings.Contains(u.Scheme, ".") {
+			return "any_private_use"
+		}
 	}
-	return false
+	return ""
 }
 
 // summary returns the allowed URIs for an error description. General rules come
@@ -56,7 +91,11 @@ func (r *redirectRules) summary() string {
 		parts = append(parts, "schemes with a dot")
 	}
 	if len(r.presets) > 0 {
-		parts = append(parts, "those of "+strings.Join(r.presets, ", "))
+		var names []string
+		for _, preset := range r.presets {
+			names = append(names, preset.name)
+		}
+		parts = append(parts, "those of "+strings.Join(names, ", "))
 	}
 	for _, s := range r.schemes {
 		parts = append(parts, s+":")

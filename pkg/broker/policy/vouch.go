@@ -15,13 +15,8 @@ func (p *Profile) DefaultScopes() []string { return slices.Clone(p.defaults) }
 // redirect a user to any other URI of an open registration without the user's
 // consent, because anyone can register (RFC 9700 §4.11.2).
 func (p *Profile) Vouches(u dcr.RedirectURI) bool {
-	switch u.Kind {
-	case dcr.Loopback:
+	if u.Kind == dcr.Loopback {
 		return p.redirects.loopback
-	case dcr.HTTPS:
-		return slices.ContainsFunc(p.redirects.presetHTTPS, func(pattern httpsPattern) bool { return pattern.match(u) })
-	case dcr.PrivateUse:
-		return slices.Contains(p.redirects.presetPrivateUse, u.Scheme+u.Raw[len(u.Scheme):])
 	}
-	return false
+	return slices.ContainsFunc(p.redirects.presets, func(preset presetRules) bool { return preset.allow(u) })
 }

@@ -9,13 +9,12 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
 // Hour has the counters of one hour that count one registration: one for its
-// voucher, and one for its redirect host, so that one busy host does not lock
-// out the others. Counters without a limit are left out.
+// voucher, and one for the rule that allows its redirect URI, so that one busy
+// rule does not lock out the others. Counters without a limit are left out.
 type Hour struct {
 	// left is the time until the end of the hour.
 	left     time.Duration
@@ -39,15 +38,15 @@ func (a *Admission) Hour() Hour {
 		key := fmt.Sprintf("%s/%s/%s/%d", kind, a.Profile.Name(), of, begin.Unix())
 		h.counters = append(h.counters, hourCounter{broker.Counter{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
 	}
+	// The subject of a JWT and a redirect rule may be long, and have any characters.
+	id := func(name string) string { return credential.DerivedID(sha256.Sum256([]byte(name))) }
 	limits := a.Profile.Limits()
 	// The voucher counts first: one that is over its limit must not use up the
-	// hour of a redirect host, and so keep others out.
+	// hour of a rule, and so keep others out.
 	if !a.Voucher.Open() {
-		// The subject of a JWT may be long, and have any characters.
-		by := credential.DerivedID(sha256.Sum256([]byte(a.Voucher)))
-		add("creations_by", by, limits.CreationsPerHourPerToken, "with this initial access token")
+		add("creations_by", id(string(a.Voucher)), limits.CreationsPerHourPerToken, "with this initial access token")
 	}
-	add("creations", policy.RedirectHost(a.Metadata), limits.CreationsPerHour, "for this redirect host")
+	add("creations", id(a.Profile.RedirectRule(a.Metadata)), limits.CreationsPerHour, "of this kind of redirect URI")
 	return h
 }
 

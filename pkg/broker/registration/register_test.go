@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -142,7 +143,7 @@ func TestLimits(t *testing.T) {
 		w.MustRegister(world.PublicBody, credential.Token{}) // the place is free again
 		w.CheckConsistent()
 	})
-	t.Run("creations an hour, for each redirect host", func(t *testing.T) {
+	t.Run("creations an hour, for each redirect rule", func(t *testing.T) {
 		w := world.New(t)
 		w.UsePolicy(strings.Replace(limited, "%s", `"creations_per_hour":2`, 1))
 		w.MustRegister(world.PublicBody, credential.Token{})
@@ -151,9 +152,28 @@ func TestLimits(t *testing.T) {
 		if e := world.WantCode(t, "third", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Minute {
 			t.Errorf("Retry-After = %s, want 30 minutes, the rest of the hour", e.RetryAfter)
 		}
-		w.MustRegister(loopback, credential.Token{}) // another host has its own
+		w.MustRegister(loopback, credential.Token{}) // another rule has its own
 		w.Wait(30 * time.Minute)
 		w.MustRegister(world.PublicBody, credential.Token{})
+		w.CheckConsistent()
+	})
+	t.Run("invented hosts share the budget of their pattern", func(t *testing.T) {
+		w := world.New(t)
+		w.UsePolicy(`{"version":1,"open_registration":"open","profiles":{"open":{
+			"redirect_uris":{"https":["https://*.example.com/cb"],"loopback":true},"limits":{"creations_per_hour":10}}}}`)
+		made := 0
+		for i := range 40 {
+			body := fmt.Sprintf(`{"redirect_uris":["https://h%d.example.com/cb"]}`, i)
+			if _, err := w.Register(t.Context(), world.Request(t, body), credential.Token{}); err == nil {
+				made++
+			} else {
+				world.WantCode(t, body, err, dcr.TooManyRequests)
+			}
+		}
+		if made != 10 {
+			t.Errorf("%d of 40 registrations passed, want 10", made)
+		}
+		w.MustRegister(loopback, credential.Token{}) // another rule has its own
 		w.CheckConsistent()
 	})
 }
