@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/contract"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -72,7 +73,7 @@ func TestCreatedAppClientsAreAsCognitoReportsThem(t *testing.T) {
 				t.Fatalf("Create = %v, want no error", err)
 			}
 			got := pool.AppClients()[0]
-			if got.ClientID != made.ID || !slices.Equal(got.CallbackURLs, m.RedirectURIs) || strings.Join(got.AllowedOAuthScopes, " ") != m.Scope {
+			if got.ClientID != made.ID || !slices.Equal(got.CallbackURLs, m.RedirectURIs) || !sameSet(got.AllowedOAuthScopes, strings.Fields(m.Scope)) {
 				t.Errorf("app client %+v, want id %s, redirect URIs %q and scope %q", got, made.ID, m.RedirectURIs, m.Scope)
 			}
 			if want := []string{"ALLOW_ADMIN_USER_PASSWORD_AUTH"}; !slices.Equal(got.ExplicitAuthFlows, want) {
@@ -81,6 +82,56 @@ func TestCreatedAppClientsAreAsCognitoReportsThem(t *testing.T) {
 			rotates := got.RefreshTokenRotation != nil && got.RefreshTokenRotation.Feature == "ENABLED"
 			if want := slices.Contains(m.GrantTypes, dcr.GrantAuthorizationCode); rotates != want {
 				t.Errorf("refresh tokens rotate: %t, want %t", rotates, want)
+			}
+		})
+	}
+}
+
+// sameSet compares without order, since Cognito returns sets in an order of its
+// own.
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// An update of Cognito's that leaves a member out removes the flows, and with
+// them refreshing, and the callback URLs.
+func TestAnUpdateKeepsFlowsCallbacksAndProviders(t *testing.T) {
+	noRotation := brokeredSettings()
+	noRotation.NoRotation = true
+	for _, tt := range []struct {
+		name     string
+		settings Settings
+		change   func(c *AppClients, id string) error
+		create   func(c *AppClients) (broker.NewAppClient, error)
+	}{
+		{"direct", brokeredSettings(), func(c *AppClients, id string) error { return c.Update(t.Context(), id, marker, public(), nil) },
+			func(c *AppClients) (broker.NewAppClient, error) { return c.Create(t.Context(), marker, public()) }},
+		{"direct, without rotation", noRotation, func(c *AppClients, id string) error { return c.Update(t.Context(), id, marker, public(), nil) },
+			func(c *AppClients) (broker.NewAppClient, error) { return c.Create(t.Context(), marker, public()) }},
+		{"brokered", brokeredSettings(), func(c *AppClients, id string) error {
+			return c.UpdateBrokered(t.Context(), id, marker, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid", "mcp/read"}})
+		}, func(c *AppClients) (broker.NewAppClient, error) {
+			return c.CreateBrokered(t.Context(), marker, broker.BrokeredAppClient{Name: "open", Scopes: []string{"openid", "mcp/read"}})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, pool := emulated(t, 0)
+			c.getSettings = fixed(tt.settings)
+			made, err := tt.create(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := pool.AppClients()[0].Settings
+			if err := tt.change(c, made.ID); err != nil {
+				t.Fatal(err)
+			}
+			after := pool.AppClients()[0].Settings
+			if len(after.ExplicitAuthFlows) == 0 || !sameSet(after.ExplicitAuthFlows, before.ExplicitAuthFlows) {
+				t.Errorf("ExplicitAuthFlows = %q after the update, want %q", after.ExplicitAuthFlows, before.ExplicitAuthFlows)
+			}
+			if !slices.Equal(after.CallbackURLs, before.CallbackURLs) || !slices.Equal(after.SupportedIdentityProviders, before.SupportedIdentityProviders) ||
+				!sameSet(after.ReadAttributes, before.ReadAttributes) || !sameSet(after.AllowedOAuthScopes, before.AllowedOAuthScopes) {
+				t.Errorf("after the update: %+v, want %+v", after, before)
 			}
 		})
 	}

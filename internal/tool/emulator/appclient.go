@@ -17,7 +17,7 @@ type Settings struct {
 	TokenValidityUnits                       TokenValidityUnits
 	ReadAttributes                           []string `json:",omitempty"`
 	WriteAttributes                          []string `json:",omitempty"`
-	ExplicitAuthFlows                        []string
+	ExplicitAuthFlows                        []string `json:",omitempty"`
 	SupportedIdentityProviders               []string `json:",omitempty"`
 	CallbackURLs                             []string `json:",omitempty"`
 	LogoutURLs                               []string `json:",omitempty"`
@@ -92,11 +92,14 @@ func (c *Cognito) byAge() []*appClient {
 	return out
 }
 
+// sets returns the members that Cognito keeps as sets. The other lists come back
+// as they were sent.
+func (s *Settings) sets() []*[]string {
+	return []*[]string{&s.ReadAttributes, &s.WriteAttributes, &s.ExplicitAuthFlows, &s.AllowedOAuthFlows, &s.AllowedOAuthScopes}
+}
+
 func (s Settings) clone() Settings {
-	for _, l := range []*[]string{
-		&s.ReadAttributes, &s.WriteAttributes, &s.ExplicitAuthFlows, &s.SupportedIdentityProviders, &s.CallbackURLs,
-		&s.LogoutURLs, &s.AllowedOAuthFlows, &s.AllowedOAuthScopes,
-	} {
+	for _, l := range append(s.sets(), &s.SupportedIdentityProviders, &s.CallbackURLs, &s.LogoutURLs) {
 		*l = slices.Clone(*l)
 	}
 	if s.RefreshTokenRotation != nil {

@@ -39,12 +39,16 @@ type refusal struct {
 	description string
 	redirectURI string // "" means the error page
 	state       string
+	clientID    string // a parameter of the error page, if not empty
 }
 
 func (r *refusal) serve(w http.ResponseWriter) {
 	v := url.Values{"error": {r.code}}
 	if r.description != "" {
 		v.Set("error_description", r.description)
+	}
+	if r.clientID != "" {
+		v.Set("client_id", r.clientID)
 	}
 	if r.redirectURI == "" {
 		redirect(w, "/error?"+v.Encode())
@@ -66,13 +70,13 @@ func (c *Cognito) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, signedIn := c.session(r)
-	silent := signedIn && slices.Contains(req.client.settings.SupportedIdentityProviders, "COGNITO") &&
+	silent := signedIn && req.client.settings.AllowedOAuthFlowsUserPoolClient && slices.Contains(req.client.settings.SupportedIdentityProviders, "COGNITO") &&
 		!slices.Contains(req.prompts, "login")
 	switch {
 	case silent:
 		c.complete(w, req, s)
-	case slices.Contains(req.prompts, "none"):
-		(&refusal{"login_required", "", req.redirectURI, req.state}).serve(w)
+	case slices.Contains(req.prompts, "none") && req.client.settings.AllowedOAuthFlowsUserPoolClient:
+		(&refusal{code: "login_required", redirectURI: req.redirectURI, state: req.state}).serve(w)
 	default:
 		redirect(w, "/login?"+r.URL.RawQuery)
 	}
@@ -98,7 +102,7 @@ func (c *Cognito) parseAuthorization(rawQuery string) (*authorizationRequest, *r
 	// Cognito compares character by character, also the port of a loopback
 	// address.
 	if !slices.Contains(a.settings.CallbackURLs, req.redirectURI) {
-		return nil, &refusal{code: "redirect_mismatch"}
+		return nil, &refusal{code: "redirect_mismatch", clientID: a.id}
 	}
 	for _, check := range []func() (code, description string){
 		req.checkState, req.checkRepeats, req.checkResponseType, req.checkScope, req.checkPKCE, req.checkProvider,
@@ -106,7 +110,7 @@ func (c *Cognito) parseAuthorization(rawQuery string) (*authorizationRequest, *r
 		func() (string, string) { return c.checkResource(req) },
 	} {
 		if code, description := check(); code != "" {
-			return nil, &refusal{code, description, req.redirectURI, req.state}
+			return nil, &refusal{code: code, description: description, redirectURI: req.redirectURI, state: req.state}
 		}
 	}
 	return req, nil
@@ -138,8 +142,8 @@ func (req *authorizationRequest) checkResponseType() (string, string) {
 	if !ok {
 		return "invalid_request", "response_type must be code or token"
 	}
-	s := req.client.settings
-	if !s.AllowedOAuthFlowsUserPoolClient || !s.allowsFlow(flow) {
+	// If OAuth is not enabled at all, the login page says so.
+	if s := req.client.settings; s.AllowedOAuthFlowsUserPoolClient && !s.allowsFlow(flow) {
 		return "unauthorized_client", ""
 	}
 	return "", ""
@@ -154,9 +158,6 @@ func (req *authorizationRequest) checkScope() (string, string) {
 	for _, s := range req.scopes {
 		if !slices.Contains(allowed, s) {
 			return "invalid_scope", s
-		}
-		if (s == "email" || s == "phone" || s == "profile") && !slices.Contains(req.scopes, "openid") {
-			return "invalid_scope", s + " needs openid"
 		}
 	}
 	return "", ""
@@ -256,7 +257,7 @@ func (c *Cognito) complete(w http.ResponseWriter, req *authorizationRequest, s s
 	}
 	t, err := c.mint(&g, req.client.settings, req.nonce)
 	if err != nil {
-		(&refusal{"server_error", "", req.redirectURI, req.state}).serve(w)
+		(&refusal{code: "server_error", redirectURI: req.redirectURI, state: req.state}).serve(w)
 		return
 	}
 	v.Set("access_token", t.AccessToken)

@@ -39,6 +39,9 @@ func TestAuthorizeSendsErrorsToTheErrorPage(t *testing.T) {
 				t.Fatalf("got %d to %q, want 302 to /error with %s", got.status, to, tt.want)
 			}
 			page := l.get(to, nil)
+			if tt.want == "redirect_mismatch" && !strings.Contains(to, "client_id="+a) {
+				t.Errorf("redirected to %q, want the client_id there", to)
+			}
 			if page.status != 400 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") || !strings.Contains(page.raw, tt.want) {
 				t.Errorf("error page: %d %s, want a 400 with %s", page.status, page.header.Get("Content-Type"), tt.want)
 			}
@@ -49,31 +52,25 @@ func TestAuthorizeSendsErrorsToTheErrorPage(t *testing.T) {
 func TestAuthorizeSendsErrorsToTheClient(t *testing.T) {
 	l := start(t, func(c *emulator.Config) { c.RefuseResource = true })
 	a := *l.create(publicClient()).ClientId
-	off := publicClient()
-	off.AllowedOAuthFlowsUserPoolClient = false
-	b := *l.create(off).ClientId
 	for _, tt := range []struct {
-		name   string
-		client string
-		extra  url.Values
-		want   string
+		name  string
+		extra url.Values
+		want  string
 	}{
-		{"no response_type", a, url.Values{"response_type": nil}, "invalid_request"},
-		{"response_type none", a, formOf("response_type", "none"), "invalid_request"},
-		{"response_type token without implicit", a, formOf("response_type", "token"), "unauthorized_client"},
-		{"a client without OAuth", b, nil, "unauthorized_client"}, // AllowedOAuthFlowsUserPoolClient false
-		{"a scope the client lacks", a, formOf("scope", "openid phone"), "invalid_scope"},
-		{"a scope that does not exist", a, formOf("scope", "openid offline_access"), "invalid_scope"},
-		{"email without openid", a, formOf("scope", "email"), "invalid_scope"},
-		{"plain PKCE", a, formOf("code_challenge", verifier, "code_challenge_method", "plain"), "invalid_request"},
-		{"a challenge without method", a, formOf("code_challenge", challenge), "invalid_request"},
-		{"a method without challenge", a, formOf("code_challenge_method", "S256"), "invalid_request"},
-		{"another identity provider", a, formOf("identity_provider", "Google"), "invalid_request"},
-		{"a repeated parameter", a, url.Values{"scope": {"openid", "openid"}}, "invalid_request"},
-		{"resource where it is refused", a, formOf("resource", "https://mcp.example.com/"), "invalid_request"},
+		{"no response_type", url.Values{"response_type": nil}, "invalid_request"},
+		{"response_type none", formOf("response_type", "none"), "invalid_request"},
+		{"response_type token without implicit", formOf("response_type", "token"), "unauthorized_client"},
+		{"a scope the client lacks", formOf("scope", "openid phone"), "invalid_scope"},
+		{"a scope that does not exist", formOf("scope", "openid offline_access"), "invalid_scope"},
+		{"plain PKCE", formOf("code_challenge", verifier, "code_challenge_method", "plain"), "invalid_request"},
+		{"a challenge without method", formOf("code_challenge", challenge), "invalid_request"},
+		{"a method without challenge", formOf("code_challenge_method", "S256"), "invalid_request"},
+		{"another identity provider", formOf("identity_provider", "Google"), "invalid_request"},
+		{"a repeated parameter", url.Values{"scope": {"openid", "openid"}}, "invalid_request"},
+		{"resource where it is refused", formOf("resource", "https://mcp.example.com/"), "invalid_request"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := l.get(strings.TrimPrefix(l.authorizeURL(tt.client, tt.extra), l.base), nil)
+			got := l.get(strings.TrimPrefix(l.authorizeURL(a, tt.extra), l.base), nil)
 			to, err := url.Parse(got.header.Get("Location"))
 			if err != nil || got.status != 302 || !strings.HasPrefix(to.String(), callback+"?") {
 				t.Fatalf("got %d to %q, want 302 to the client", got.status, got.header.Get("Location"))
@@ -88,6 +85,44 @@ func TestAuthorizeSendsErrorsToTheClient(t *testing.T) {
 		if to := got.header.Get("Location"); !strings.Contains(to, "error=invalid_request") {
 			t.Errorf("state of %s: redirected to %q, want invalid_request", name, to)
 		}
+	}
+}
+
+// Cognito does not send this error to the client.
+func TestLoginPageSaysThatOAuthIsNotEnabled(t *testing.T) {
+	l := start(t, func(c *emulator.Config) { c.ManagedLogin = 2 })
+	off := publicClient()
+	off.AllowedOAuthFlowsUserPoolClient = false
+	a := *l.create(off).ClientId
+	for _, extra := range []url.Values{nil, formOf("identity_provider", "COGNITO"), formOf("prompt", "none")} {
+		path := strings.TrimPrefix(l.authorizeURL(a, extra), l.base)
+		got := l.get(path, nil)
+		to := got.header.Get("Location")
+		if want := strings.Replace(path, "/oauth2/authorize", "/login", 1); got.status != 302 || to != want {
+			t.Fatalf("got %d to %q, want 302 to %q", got.status, to, want)
+		}
+		if page := l.get(to, nil); !strings.Contains(page.raw, "Client is not enabled for OAuth2.0 flows.") {
+			t.Errorf("login page: %d %s, want the reason", page.status, page.raw)
+		}
+	}
+}
+
+func TestEmailScopeIsGrantedWithoutOpenID(t *testing.T) {
+	l := start(t, nil)
+	in := publicClient()
+	in.AllowedOAuthFlows = []types.OAuthFlowType{"code", "implicit"}
+	a := *l.create(in).ClientId
+	got := l.redeem(a, l.code(a, formOf("scope", "email")), nil)
+	if _, access := l.claims(got.text("access_token")); access["scope"] != "email" || got.body["id_token"] != nil {
+		t.Errorf("code flow: scope = %v and ID token %v, want email and none", access["scope"], got.body["id_token"])
+	}
+	back, err := emulator.NewBrowser().SignIn(t.Context(), l.authorizeURL(a, formOf("scope", "email", "response_type", "token")), "alice", "Correct-Horse-9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := url.ParseQuery(back.Fragment)
+	if err != nil || v.Get("access_token") == "" || v.Has("id_token") {
+		t.Errorf("implicit flow: fragment = %q, want an access token and no ID token", back.Fragment)
 	}
 }
 
@@ -123,7 +158,7 @@ func TestImplicitFlow(t *testing.T) {
 func TestResourceBinding(t *testing.T) {
 	managed := func(c *emulator.Config) { c.ManagedLogin = 2 }
 	l := start(t, managed)
-	a := *l.create(publicClient()).ClientId
+	a := *l.create(refreshingClient()).ClientId
 	if _, err := l.sdk.CreateManagedLoginBranding(t.Context(), &cip.CreateManagedLoginBrandingInput{UserPoolId: aws.String(pool), ClientId: &a, UseCognitoProvidedValues: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,21 +20,19 @@ func (c *Cognito) lookup(id string) (appClient, bool) {
 }
 
 // authenticate returns the app client that sent the request (RFC 6749 §2.3.1).
-// A client with a secret sends it with HTTP Basic or in the body; a client
-// without one sends client_id in the body and no secret. An error is
-// invalid_client with status 400.
+// A client with a secret sends it with HTTP Basic or in the body. Cognito accepts
+// both at once, although RFC 6749 forbids it, if both are right. A client without
+// a secret sends client_id in the body and no secret. An error is invalid_client
+// with status 400.
 func (c *Cognito) authenticate(r *http.Request, form url.Values) (appClient, *oauthError) {
-	id, secret := form.Get("client_id"), form.Get("client_secret")
-	sent := form.Has("client_secret")
+	id := form.Get("client_id")
+	secrets := form["client_secret"]
 	if r.Header.Get("Authorization") != "" {
 		basicID, basicSecret, ok := r.BasicAuth()
-		switch {
-		case !ok, id != "" && id != basicID:
+		if !ok || id != "" && id != basicID {
 			return appClient{}, badRequest("invalid_client", "")
-		case sent:
-			return appClient{}, badRequest("invalid_request", "two ways of client authentication")
 		}
-		id, secret, sent = basicID, basicSecret, true
+		id, secrets = basicID, append(slices.Clone(secrets), basicSecret)
 	}
 	if id == "" {
 		return appClient{}, badRequest("invalid_request", "client_id is missing")
@@ -42,8 +40,9 @@ func (c *Cognito) authenticate(r *http.Request, form url.Values) (appClient, *oa
 	a, ok := c.lookup(id)
 	switch {
 	case !ok,
-		len(a.secrets) == 0 && sent,
-		len(a.secrets) > 0 && (!sent || !a.accepts(secret)):
+		len(a.secrets) == 0 && len(secrets) > 0,
+		len(a.secrets) > 0 && len(secrets) == 0,
+		slices.ContainsFunc(secrets, func(s string) bool { return !a.accepts(s) }):
 		return appClient{}, badRequest("invalid_client", "")
 	}
 	return a, nil

@@ -60,12 +60,15 @@ func (c *Cognito) createClient(in createClientInput) (clientOutput, *apiError) {
 	case in.ClientSecret != nil:
 		secret = *in.ClientSecret
 	case in.GenerateSecret:
-		secret = randomID(generatedSecretLength)
+		secret = generateSecret()
 	}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := in.settings("")
+	if len(s.ExplicitAuthFlows) == 0 {
+		s.ExplicitAuthFlows = setOrder(defaultAuthFlows)
+	}
 	if err := c.validate(s, secret != ""); err != nil {
 		return clientOutput{}, err
 	}

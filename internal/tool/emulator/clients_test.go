@@ -65,10 +65,58 @@ func TestDescribeReturnsWhatWasCreated(t *testing.T) {
 	if len(aws.ToString(got.ClientSecret)) < 24 || *got.ClientSecret != *made.ClientSecret {
 		t.Errorf("ClientSecret = %q, want the one of the create, %q", aws.ToString(got.ClientSecret), *made.ClientSecret)
 	}
-	if !slices.Equal(got.CallbackURLs, in.CallbackURLs) || !slices.Equal(got.AllowedOAuthScopes, in.AllowedOAuthScopes) ||
+	if !slices.Equal(got.CallbackURLs, in.CallbackURLs) || !sameSet(got.AllowedOAuthScopes, in.AllowedOAuthScopes) ||
 		aws.ToInt32(got.AccessTokenValidity) != 10 || got.TokenValidityUnits.AccessToken != "minutes" ||
 		got.RefreshTokenRotation.Feature != "ENABLED" || *got.RefreshTokenRotation.RetryGracePeriodSeconds != 10 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// A caller that compares a set of Cognito's as a list has to fail here too.
+func TestSetsComeBackInAnotherOrder(t *testing.T) {
+	l := start(t, nil)
+	for _, sent := range [][]string{
+		{"email", "openid"}, {"openid", "email"}, {"email", "openid", "phone"}, {"phone", "openid", "email"},
+		{"openid", "profile", "email"}, {"openid", "email", apiScope, "phone", "profile"}, {"openid", "email", "openid"},
+	} {
+		in := publicClient()
+		in.AllowedOAuthScopes = sent
+		in.ReadAttributes, in.WriteAttributes = []string{"email", "name", "gender"}, []string{"email", "name", "gender"}
+		in.ExplicitAuthFlows = []types.ExplicitAuthFlowsType{"ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"}
+		in.AllowedOAuthFlows = []types.OAuthFlowType{"implicit", "code"}
+		in.CallbackURLs = []string{"https://b.example/", callback, "https://a.example/"}
+		in.LogoutURLs = in.CallbackURLs
+		got, again := l.create(in), l.create(in)
+		var flows, auth, sentAuth []string
+		for i, f := range got.ExplicitAuthFlows {
+			auth, sentAuth = append(auth, string(f)), append(sentAuth, string(in.ExplicitAuthFlows[i]))
+		}
+		for _, f := range got.AllowedOAuthFlows {
+			flows = append(flows, string(f))
+		}
+		for member, lists := range map[string][2][]string{
+			"AllowedOAuthScopes": {sent, got.AllowedOAuthScopes}, "ReadAttributes": {in.ReadAttributes, got.ReadAttributes},
+			"WriteAttributes": {in.WriteAttributes, got.WriteAttributes}, "ExplicitAuthFlows": {sentAuth, auth}, "AllowedOAuthFlows": {{"implicit", "code"}, flows},
+		} {
+			sent := slices.Clone(lists[0])
+			sorted := slices.Compact(slices.Sorted(slices.Values(sent)))
+			if slices.Equal(lists[1], sent) || len(sorted) > 2 && slices.Equal(lists[1], sorted) {
+				t.Errorf("%s = %q, want neither the order that was sent nor the sorted one", member, lists[1])
+			}
+			if !sameSet(lists[1], sorted) {
+				t.Errorf("%s = %q, want the elements of %q, each once", member, lists[1], sent)
+			}
+		}
+		if !slices.Equal(got.CallbackURLs, in.CallbackURLs) || !slices.Equal(got.LogoutURLs, in.LogoutURLs) {
+			t.Errorf("CallbackURLs = %q and LogoutURLs = %q, want %q", got.CallbackURLs, got.LogoutURLs, in.CallbackURLs)
+		}
+		if !slices.Equal(got.AllowedOAuthScopes, again.AllowedOAuthScopes) {
+			t.Errorf("AllowedOAuthScopes = %q for one app client and %q for another, want one order", got.AllowedOAuthScopes, again.AllowedOAuthScopes)
+		}
 	}
 }
 
@@ -124,6 +172,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"client_credentials without a secret", func(i *in) { i.AllowedOAuthFlows = []types.OAuthFlowType{"client_credentials"} }, flow, "client_credentials flow can not be selected if client does not have a client secret."},
 		{"client_credentials with openid", func(i *in) {
 			i.AllowedOAuthFlows, i.GenerateSecret = []types.OAuthFlowType{"client_credentials"}, true
+			i.AllowedOAuthScopes = []string{"openid"}
 		}, flow, "openid is not supported with client_credentials flow"},
 		{"an unknown flow", func(i *in) { i.AllowedOAuthFlows = []types.OAuthFlowType{"device"} }, parameter, "'allowedOAuthFlows'"},
 		{"an undefined scope", func(i *in) { i.AllowedOAuthScopes = []string{"openid", "files/read"} }, "ScopeDoesNotExistException", "files/read"},
@@ -221,12 +270,41 @@ func TestCreateAccepts(t *testing.T) {
 			t.Errorf("ClientSecret = %q, want %q", aws.ToString(got.ClientSecret), secret)
 		}
 	}
+	machine := machineClient()
+	machine.CallbackURLs = []string{callback} // useless, and accepted
+	l.create(machine)
 	in := publicClient()
 	in.RefreshTokenValidity = 0
 	in.TokenValidityUnits = &types.TokenValidityUnitsType{RefreshToken: "seconds"}
 	if got := l.create(in); got.RefreshTokenValidity != 30 || got.TokenValidityUnits.RefreshToken != "days" {
 		t.Errorf("validity 0 = %d %s, want 30 days", got.RefreshTokenValidity, got.TokenValidityUnits.RefreshToken)
 	}
+}
+
+func TestGeneratedSecretsHave51Or52Characters(t *testing.T) {
+	l := start(t, nil)
+	lengths := map[int]bool{}
+	for range 100 { // the chance that one length is missing is 1 to 2^99
+		secret := *l.create(machineClient()).ClientSecret
+		if !regexp.MustCompile(`^[0-9a-z]{51,52}$`).MatchString(secret) {
+			t.Fatalf("secret of %d characters: %q, want 51 or 52 lower-case letters and digits", len(secret), secret)
+		}
+		lengths[len(secret)] = true
+	}
+	if !lengths[51] || !lengths[52] {
+		t.Errorf("lengths %v, want both 51 and 52", lengths)
+	}
+}
+
+func TestViolationsAreReportedInCognitosOrder(t *testing.T) {
+	l := start(t, nil)
+	in := publicClient()
+	in.RefreshTokenValidity, in.AccessTokenValidity, in.IdTokenValidity = 315360001, aws.Int32(86401), aws.Int32(86402)
+	_, err := l.sdk.CreateUserPoolClient(t.Context(), in)
+	wantAPIError(t, err, "InvalidParameterException", "3 validation errors detected: Value '86402' at 'idTokenValidity' failed to satisfy constraint: "+
+		"Member must have value less than or equal to 86400; Value '86401' at 'accessTokenValidity' failed to satisfy constraint: "+
+		"Member must have value less than or equal to 86400; Value '315360001' at 'refreshTokenValidity' failed to satisfy constraint: "+
+		"Member must have value less than or equal to 315360000")
 }
 
 func TestRequireRefreshFlow(t *testing.T) {
@@ -259,8 +337,8 @@ func TestUpdateResetsAbsentMembers(t *testing.T) {
 	}
 	if len(got.CallbackURLs) != 0 || len(got.AllowedOAuthFlows) != 0 || len(got.AllowedOAuthScopes) != 0 ||
 		*got.AllowedOAuthFlowsUserPoolClient || got.AccessTokenValidity != nil || !*got.EnableTokenRevocation ||
-		got.PreventUserExistenceErrors != "LEGACY" || len(got.SupportedIdentityProviders) != 0 || len(got.ExplicitAuthFlows) != 3 {
-		t.Errorf("after the update: %+v, want defaults", got)
+		got.PreventUserExistenceErrors != "LEGACY" || len(got.SupportedIdentityProviders) != 0 || len(got.ExplicitAuthFlows) != 0 {
+		t.Errorf("after the update: %+v, want defaults, and no ExplicitAuthFlows", got)
 	}
 	if !got.LastModifiedDate.After(*got.CreationDate) {
 		t.Errorf("LastModifiedDate %v is not after CreationDate %v", got.LastModifiedDate, got.CreationDate)

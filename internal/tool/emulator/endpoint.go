@@ -83,17 +83,37 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // readForm returns the parameters of a form body and ignores the query.
 // RFC 6749 §3.2: parameters must not be repeated.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *oauthError) {
+	if err := parseForm(w, r); err != nil {
+		return nil, err
+	}
+	return r.PostForm, checkRepeats(r.PostForm)
+}
+
+// readFormAndQuery returns the parameters of a form body and of the query, which
+// Cognito reads too at the token endpoint.
+func readFormAndQuery(w http.ResponseWriter, r *http.Request) (url.Values, *oauthError) {
+	if err := parseForm(w, r); err != nil {
+		return nil, err
+	}
+	return r.Form, checkRepeats(r.Form)
+}
+
+func parseForm(w http.ResponseWriter, r *http.Request) *oauthError {
 	if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/x-www-form-urlencoded" {
-		return nil, badRequest("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
+		return badRequest("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
 	if err := r.ParseForm(); err != nil {
-		return nil, badRequest("invalid_request", "the body is not a form")
+		return badRequest("invalid_request", "the body is not a form")
 	}
-	for name, values := range r.PostForm {
+	return nil
+}
+
+func checkRepeats(form url.Values) *oauthError {
+	for name, values := range form {
 		if len(values) > 1 && name != "resource" {
-			return nil, badRequest("invalid_request", "a parameter is repeated")
+			return badRequest("invalid_request", "a parameter is repeated")
 		}
 	}
-	return r.PostForm, nil
+	return nil
 }

@@ -87,6 +87,13 @@ func publicClient() *cip.CreateUserPoolClientInput {
 	}
 }
 
+// refreshingClient is a publicClient that may refresh without rotation.
+func refreshingClient() *cip.CreateUserPoolClientInput {
+	in := publicClient()
+	in.ExplicitAuthFlows = []types.ExplicitAuthFlowsType{"ALLOW_REFRESH_TOKEN_AUTH"}
+	return in
+}
+
 func machineClient() *cip.CreateUserPoolClientInput {
 	return &cip.CreateUserPoolClientInput{
 		UserPoolId:                      aws.String(pool),

@@ -76,6 +76,9 @@ func TestInitiateAuthFollowsTheClientsFlows(t *testing.T) {
 		if access["scope"] != "aws.cognito.signin.user.admin" || id["email"] != "alice@example.com" || got.RefreshToken == nil || got.ExpiresIn != 3600 {
 			t.Errorf("tokens: scope %v, email %v, %+v", access["scope"], id["email"], got)
 		}
+		if access["version"] != nil || id["at_hash"] != nil {
+			t.Errorf("version %v and at_hash %v, want neither: only tokens of the pages have them", access["version"], id["at_hash"])
+		}
 	}
 	if _, err := l.initiate(aws.String("unknown"), "USER_PASSWORD_AUTH", alice()); err == nil {
 		t.Error("an unknown client signed a user in")

@@ -42,6 +42,11 @@ func (c *Cognito) serveLogin(w http.ResponseWriter, r *http.Request) {
 		bad.serve(w)
 		return
 	}
+	if !req.client.settings.AllowedOAuthFlowsUserPoolClient {
+		writePage(w, http.StatusBadRequest, errorPage, pageData{Title: "An error was encountered with the requested page.",
+			Message: "Client is not enabled for OAuth2.0 flows."})
+		return
+	}
 	if c.cfg.ManagedLogin == 2 && !c.branded(req.client.id) {
 		writePage(w, http.StatusForbidden, errorPage, pageData{Title: "Login pages unavailable",
 			Message: "Login pages unavailable. Please contact an administrator."})
@@ -92,7 +97,7 @@ func (c *Cognito) submitLogin(w http.ResponseWriter, r *http.Request, req *autho
 	}
 	u := c.signIn(form.Get("username"), form.Get("password"))
 	if u == nil {
-		c.showLogin(w, r, http.StatusBadRequest, req, form.Get("username"), "Incorrect username or password.")
+		c.showLogin(w, r, http.StatusUnauthorized, req, form.Get("username"), "Incorrect username or password.")
 		return
 	}
 	s := session{u, c.now()}
@@ -146,7 +151,7 @@ func (c *Cognito) serveLogout(w http.ResponseWriter, r *http.Request) {
 	case to != "" && slices.Contains(a.settings.LogoutURLs, to):
 		redirect(w, to)
 	case to != "":
-		(&refusal{code: "redirect_mismatch"}).serve(w)
+		(&refusal{code: "redirect_mismatch", clientID: a.id}).serve(w)
 	case q.Has("redirect_uri"):
 		redirect(w, "/login?"+url.Values(q).Encode())
 	default:

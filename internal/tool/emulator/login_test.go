@@ -54,8 +54,8 @@ func TestWrongPassword(t *testing.T) {
 	a := *l.create(publicClient()).ClientId
 	for _, user := range [][2]string{{"alice", "wrong"}, {"nobody", ""}, {"nobody", "Correct-Horse-9"}, {"", ""}} {
 		back, err := emulator.NewBrowser().SignIn(t.Context(), l.authorizeURL(a, nil), user[0], user[1])
-		if err == nil || !strings.Contains(err.Error(), "status 400") {
-			t.Errorf("%q: got %v, %v, want the form again with 400", user, back, err)
+		if err == nil || !strings.Contains(err.Error(), "status 401") {
+			t.Errorf("%q: got %v, %v, want the form again with 401", user, back, err)
 		}
 	}
 }
@@ -103,6 +103,9 @@ func TestSignInFormNeedsItsCSRFToken(t *testing.T) {
 	shown := fetch(t, c, http.MethodGet, login, nil)
 	if shown.status != 200 || shown.header.Get("X-Frame-Options") != "DENY" || shown.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("sign-in page: %d, headers %v", shown.status, shown.header)
+	}
+	if cookie := shown.header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "XSRF-TOKEN=") || !strings.Contains(shown.body, `name="_csrf"`) {
+		t.Errorf("sign-in page sets %q, want the cookie XSRF-TOKEN, and a field _csrf", cookie)
 	}
 	credentials := formOf("username", "alice", "password", "Correct-Horse-9")
 	if got := fetch(t, c, http.MethodPost, login, credentials); got.status != 403 {

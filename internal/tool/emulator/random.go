@@ -23,6 +23,13 @@ func randomID(n int) string {
 	return string(out)
 }
 
+// randomInt returns a random number below n, which is at most 256.
+func randomInt(n int) int {
+	var b [1]byte
+	rand.Read(b[:])
+	return int(b[0]) % n
+}
+
 func newUUID() string {
 	var b [16]byte
 	rand.Read(b[:])

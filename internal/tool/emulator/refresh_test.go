@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 )
 
@@ -19,8 +20,8 @@ func refreshForm(client, token string) url.Values {
 
 func TestRefreshWithoutRotation(t *testing.T) {
 	l := start(t, nil)
-	a := *l.create(publicClient()).ClientId
-	b := *l.create(publicClient()).ClientId
+	a := *l.create(refreshingClient()).ClientId
+	b := *l.create(refreshingClient()).ClientId
 	first := l.redeem(a, l.code(a, nil), nil)
 	token := first.text("refresh_token")
 	_, before := l.claims(first.text("access_token"))
@@ -41,6 +42,29 @@ func TestRefreshWithoutRotation(t *testing.T) {
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(b, token), "", ""), 400, "invalid_grant")
 	l.clock.Advance(30*24*time.Hour - time.Hour)
 	wantOAuthError(t, l.post("/oauth2/token", refreshForm(a, token), "", ""), 400, "invalid_grant")
+}
+
+func TestRefreshNeedsItsFlowOrRotation(t *testing.T) {
+	l := start(t, nil)
+	a := l.create(refreshingClient()).ClientId
+	token := l.redeem(*a, l.code(*a, nil), nil).text("refresh_token")
+	in := &cip.UpdateUserPoolClientInput{
+		UserPoolId: aws.String(pool), ClientId: a, AllowedOAuthFlowsUserPoolClient: true, AllowedOAuthFlows: []types.OAuthFlowType{"code"},
+		AllowedOAuthScopes: []string{"openid", "email", apiScope}, CallbackURLs: []string{callback}, SupportedIdentityProviders: []string{"COGNITO"},
+	}
+	update := func() {
+		t.Helper()
+		if _, err := l.sdk.UpdateUserPoolClient(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update() // without flows
+	wantOAuthError(t, l.post("/oauth2/token", refreshForm(*a, token), "", ""), 400, "unauthorized_client")
+	in.RefreshTokenRotation = &types.RefreshTokenRotationType{Feature: "ENABLED"}
+	update()
+	if got := l.post("/oauth2/token", refreshForm(*a, token), "", ""); got.status != 200 {
+		t.Errorf("with rotation: %d %s, want 200", got.status, got.raw)
+	}
 }
 
 func TestRefreshWithRotation(t *testing.T) {

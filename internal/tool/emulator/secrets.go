@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-const (
-	maxSecrets            = 2
-	generatedSecretLength = 51
-)
+const maxSecrets = 2
+
+// generateSecret returns a secret of 51 or 52 characters.
+func generateSecret() string { return randomID(51 + randomInt(2)) }
 
 // clientSecret is an active secret of an app client.
 type clientSecret struct {
@@ -70,7 +70,7 @@ func (c *Cognito) addSecret(in addSecretInput) (out addSecretOutput, err *apiErr
 		if len(a.secrets) >= maxSecrets {
 			return apiErrorf("LimitExceededException", "User pool client %s has %d client secrets.", a.id, maxSecrets)
 		}
-		value := randomID(generatedSecretLength)
+		value := generateSecret()
 		if in.ClientSecret != nil {
 			value = *in.ClientSecret
 		}

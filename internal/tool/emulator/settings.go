@@ -3,7 +3,6 @@ package emulator
 import (
 	"cmp"
 	"encoding/json"
-	"slices"
 )
 
 // clientInput has the members that CreateUserPoolClient and
@@ -33,7 +32,8 @@ type clientInput struct {
 	RefreshTokenRotation                     *RefreshTokenRotation
 }
 
-// defaultAuthFlows are the flows of a client that names none.
+// defaultAuthFlows are the flows of an app client that is made without any. An
+// update does not put them back.
 var defaultAuthFlows = []string{"ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"}
 
 // constrain checks each member by itself against the service model.
@@ -42,9 +42,10 @@ func (in *clientInput) constrain(cs *constraints) {
 	if in.ClientName != nil {
 		cs.text(*in.ClientName, "clientName", 1, 128, namePattern)
 	}
-	cs.integer(in.RefreshTokenValidity, "refreshTokenValidity", 0, 315360000)
-	cs.integer(in.AccessTokenValidity, "accessTokenValidity", 1, 86400)
+	// The order of the three validities is the one in which Cognito reports them.
 	cs.integer(in.IdTokenValidity, "idTokenValidity", 1, 86400)
+	cs.integer(in.AccessTokenValidity, "accessTokenValidity", 1, 86400)
+	cs.integer(in.RefreshTokenValidity, "refreshTokenValidity", 0, 315360000)
 	units := []string{"seconds", "minutes", "hours", "days"}
 	cs.enum(in.TokenValidityUnits.AccessToken, "tokenValidityUnits.accessToken", units...)
 	cs.enum(in.TokenValidityUnits.IdToken, "tokenValidityUnits.idToken", units...)
@@ -76,9 +77,8 @@ func (in *clientInput) constrain(cs *constraints) {
 	}
 }
 
-// settings fills in the defaults. It is the same for a create and an update,
-// because an update resets absent members to their defaults; only the name has
-// no default and stays.
+// settings fills in the defaults that a create and an update have in common. An
+// update resets absent members to them; only the name has no default and stays.
 func (in *clientInput) settings(oldName string) Settings {
 	s := Settings{
 		ClientName:                               oldName,
@@ -113,9 +113,6 @@ func (in *clientInput) settings(oldName string) Settings {
 	if in.IdTokenValidity != nil {
 		s.IdTokenValidity = *in.IdTokenValidity
 	}
-	if len(s.ExplicitAuthFlows) == 0 {
-		s.ExplicitAuthFlows = defaultAuthFlows
-	}
 	if in.DefaultRedirectURI != nil {
 		s.DefaultRedirectURI = *in.DefaultRedirectURI
 	}
@@ -125,6 +122,9 @@ func (in *clientInput) settings(oldName string) Settings {
 	if in.AuthSessionValidity != nil {
 		s.AuthSessionValidity = *in.AuthSessionValidity
 	}
-	s.AllowedOAuthFlows = slices.Compact(slices.Sorted(slices.Values(s.AllowedOAuthFlows)))
-	return s.clone()
+	s = s.clone()
+	for _, set := range s.sets() {
+		*set = setOrder(*set)
+	}
+	return s
 }

@@ -12,9 +12,9 @@ import (
 
 // serveToken serves POST /oauth2/token. It ignores a parameter resource, which
 // Cognito does not document for this endpoint: the authorize endpoint sets the
-// audience.
+// audience. It also ignores redirect_uri with client_credentials.
 func (c *Cognito) serveToken(w http.ResponseWriter, r *http.Request) {
-	form, oauthErr := readForm(w, r)
+	form, oauthErr := readFormAndQuery(w, r)
 	if oauthErr != nil {
 		writeOAuthError(w, oauthErr)
 		return
@@ -111,7 +111,7 @@ func (s Settings) mayRead(scopes []string) bool {
 }
 
 func (c *Cognito) refresh(a appClient, form url.Values) (tokens, *oauthError) {
-	if !a.settings.allowsFlow("code") {
+	if rotates, _ := a.settings.rotation(); !a.settings.allowsFlow("code") || !rotates && !a.settings.allowsAuth("ALLOW_REFRESH_TOKEN_AUTH") {
 		return tokens{}, badRequest("unauthorized_client", "")
 	}
 	if form.Get("refresh_token") == "" {

@@ -1,6 +1,8 @@
 package emulator_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"net/url"
@@ -74,6 +76,10 @@ func TestCodeFlowIssuesTokens(t *testing.T) {
 		}
 	}
 	_, id := l.claims(got.text("id_token"))
+	sum := sha256.Sum256([]byte(got.text("access_token")))
+	if want := base64.RawURLEncoding.EncodeToString(sum[:16]); id["at_hash"] != want {
+		t.Errorf("at_hash = %v, want %q (OpenID Connect Core 3.1.3.6)", id["at_hash"], want)
+	}
 	for name, want := range map[string]any{
 		"aud": a, "token_use": "id", "cognito:username": "alice", "nonce": "n-1", "email": "alice@example.com",
 		"email_verified": true, "sub": access["sub"], "origin_jti": access["origin_jti"], "event_id": access["event_id"],
@@ -93,8 +99,8 @@ func TestTokensFollowTheScopes(t *testing.T) {
 	}
 	// Without scope the client gets all of its scopes.
 	_, access := l.claims(l.redeem(a, l.code(a, nil), nil).text("access_token"))
-	if want := "openid email " + apiScope; access["scope"] != want {
-		t.Errorf("scope = %v, want %q", access["scope"], want)
+	if scope, _ := access["scope"].(string); !sameSet(strings.Fields(scope), publicClient().AllowedOAuthScopes) {
+		t.Errorf("scope = %v, want the scopes %q", access["scope"], publicClient().AllowedOAuthScopes)
 	}
 	in := publicClient()
 	in.EnableTokenRevocation = aws.Bool(false)
@@ -182,7 +188,9 @@ func TestClientAuthentication(t *testing.T) {
 		{"a wrong secret with Basic", grant(), conf, secret + "x", "invalid_client"},
 		{"a wrong secret with post", grant("client_id", conf, "client_secret", "x"), "", "", "invalid_client"},
 		{"Basic for one client, the body for another", grant("client_id", pub), conf, secret, "invalid_client"},
-		{"Basic and post", grant("client_secret", secret), conf, secret, "invalid_request"},
+		{"Basic and post", grant("client_id", conf, "client_secret", secret), conf, secret, "invalid_grant"},
+		{"Basic and a wrong secret with post", grant("client_secret", "x"), conf, secret, "invalid_client"},
+		{"post and a wrong secret with Basic", grant("client_secret", secret), conf, "x", "invalid_client"},
 		{"no client_id", grant(), "", "", "invalid_request"},
 		{"an unknown client", grant("client_id", "unknown"), "", "", "invalid_client"},
 		{"no grant type", formOf("client_id", pub), "", "", "invalid_request"},
@@ -226,6 +234,20 @@ func TestClientCredentials(t *testing.T) {
 	}
 	wantOAuthError(t, l.post("/oauth2/token", formOf("grant_type", "client_credentials", "scope", "openid"), *a.ClientId, *a.ClientSecret), 400, "invalid_scope")
 	wantOAuthError(t, l.post("/oauth2/token", formOf("grant_type", "client_credentials"), *a.ClientId, "x"), 400, "invalid_client")
+	got = l.post("/oauth2/token", formOf("grant_type", "client_credentials", "redirect_uri", "https://other.example/"), *a.ClientId, *a.ClientSecret)
+	if got.status != 200 {
+		t.Errorf("with a redirect_uri: %d %s, want 200", got.status, got.raw)
+	}
+}
+
+func TestTokenEndpointReadsTheQuery(t *testing.T) {
+	l := start(t, nil)
+	a := *l.create(publicClient()).ClientId
+	form := formOf("grant_type", "authorization_code", "client_id", a, "code", l.code(a, nil), "redirect_uri", callback)
+	if got := l.post("/oauth2/token?"+form.Encode(), url.Values{}, "", ""); got.status != 200 || got.text("access_token") == "" {
+		t.Errorf("got %d %s, want tokens", got.status, got.raw)
+	}
+	wantOAuthError(t, l.post("/oauth2/token?client_id="+a, form, "", ""), 400, "invalid_request") // repeated
 }
 
 func TestPreflightOfTheTokenEndpoint(t *testing.T) {

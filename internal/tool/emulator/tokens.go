@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -59,10 +61,12 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 		"client_id": g.client,
 		"username":  g.user.Name,
 		"scope":     strings.Join(g.scopes, " "),
-		"version":   2,
 		"jti":       newUUID(),
 		"exp":       now.Add(s.accessLifetime()).Unix(),
 	})
+	if !g.direct {
+		access["version"] = 2
+	}
 	if g.audience != "" {
 		access["aud"] = g.audience
 	}
@@ -85,11 +89,21 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 	if nonce != "" {
 		id["nonce"] = nonce
 	}
+	if !g.direct {
+		id["at_hash"] = accessTokenHash(out.AccessToken)
+	}
 	if g.user.Email != "" && g.includes("email") {
 		id["email"], id["email_verified"] = g.user.Email, true
 	}
 	out.IDToken, err = c.sign(id)
 	return out, err
+}
+
+// accessTokenHash returns the claim at_hash of an ID token (OpenID Connect Core
+// §3.1.3.6).
+func accessTokenHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
 // includes reports whether g covers the attributes of scope.
