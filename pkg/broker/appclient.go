@@ -73,7 +73,7 @@ type AppClient struct {
 	// CognitoID is the app client's id at Cognito, empty while it is not known.
 	CognitoID string `json:"cognito_id,omitempty"`
 	// Profile is the policy profile in whose budget of app clients this one
-	// holds a place, under Key.
+	// holds a place, under Marker.
 	Profile string `json:"profile"`
 	// Use is the use of an initial access token that this one holds in direct
 	// mode, under Key.

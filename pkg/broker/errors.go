@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -112,6 +113,24 @@ const (
 	// record at the same time.
 	Attempts = 5
 )
+
+// IsOnly reports whether err is one of the targets, perhaps wrapped, and nothing
+// else: each error that is joined with it is one of them too. errors.Is would
+// also accept an error that joins a target with a failure, which has to be
+// logged.
+func IsOnly(err error, targets ...error) bool {
+	if slices.Contains(targets, err) {
+		return err != nil
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return IsOnly(e.Unwrap(), targets...)
+	case interface{ Unwrap() []error }:
+		parts := e.Unwrap()
+		return len(parts) > 0 && !slices.ContainsFunc(parts, func(part error) bool { return !IsOnly(part, targets...) })
+	}
+	return false
+}
 
 // CleanupContext returns a context that lasts five seconds, for cleaning up
 // after a request whose own context may have ended.

@@ -192,7 +192,7 @@ func (w *Brokered) CheckConsistent(keys ...string) {
 		if err != nil || secret != c.Secret {
 			w.T.Errorf("the secret of %s opens as %q, %v, want %q", key, secret, err, c.Secret)
 		}
-		if err := w.Inner.TakeBudget(ctx, broker.Budget{Key: "app_clients/" + a.Profile, Limit: 0}, key); err != nil && w.limited(a.Profile) {
+		if err := w.Inner.TakeBudget(ctx, broker.Budget{Key: "app_clients/" + a.Profile, Limit: 0}, a.Marker); err != nil && w.limited(a.Profile) {
 			w.T.Errorf("app client %s holds no place: %v", key, err)
 		}
 	}

@@ -110,8 +110,10 @@ func (r *ending) end(ctx context.Context, g *broker.Grant) {
 	}
 }
 
+// fail counts a failure and keeps the first one. A failure that is no conflict
+// replaces a conflict: a caller ignores conflicts.
 func (r *ending) fail(err error) {
-	if r.failed++; r.failed == 1 {
+	if r.failed++; r.failed == 1 || broker.IsOnly(r.first, broker.ErrConflict) && !broker.IsOnly(err, broker.ErrConflict) {
 		r.first = err
 	}
 }

@@ -160,7 +160,7 @@ func (r *Run) failed(ctx context.Context, key string, err error) error {
 	if r.timeUp(ctx) && errors.Is(err, context.DeadlineExceeded) {
 		return nil // an interruption is no failure
 	}
-	if errors.Is(err, broker.ErrConflict) || errors.Is(err, broker.ErrExists) {
+	if broker.IsOnly(err, broker.ErrConflict, broker.ErrExists) {
 		return nil // another request has changed the record; if it is still due, the next sweep does it
 	}
 	r.done.Failed++

@@ -55,6 +55,10 @@ func (f *finishing) finish(ctx context.Context, a *broker.AppClient) error {
 	case broker.AppClientReady:
 		return f.check(ctx, a)
 	case broker.AppClientVacant:
+		// A request that was overtaken may have left its marker; see disown.
+		if err := f.deleteAbandoned(ctx, a); err != nil {
+			return err
+		}
 		return f.vacateOrDelete(ctx, a, time.Time{})
 	}
 	return fmt.Errorf("app client %s is due in state %q", a.Key, a.State)
@@ -88,29 +92,11 @@ func (f *finishing) remove(ctx context.Context, a *broker.AppClient) error {
 	if err := ReturnPlace(ctx, f.store, a); err != nil {
 		return err
 	}
-	err := f.vacateOrDelete(ctx, a, f.now().Add(broker.Grace))
-	if errors.Is(err, broker.ErrConflict) {
-		return errors.Join(err, f.restorePlace(ctx, a))
-	}
-	if err != nil {
+	if err := f.vacateOrDelete(ctx, a, f.now().Add(broker.Grace)); err != nil {
 		return err
 	}
 	f.done.Removed++
 	return nil
-}
-
-// restorePlace takes a place again that was returned although another sweep had
-// removed a before: the place may belong to a new app client with the key of a.
-// If there is none, nothing would return the place a second time.
-func (f *finishing) restorePlace(ctx context.Context, a *broker.AppClient) error {
-	next, err := f.store.AppClient(ctx, a.Key)
-	if errors.Is(err, broker.ErrNotFound) || err == nil && next.State == broker.AppClientVacant {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return restorePlace(ctx, f.store, next)
 }
 
 func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker string) error {
@@ -162,7 +148,7 @@ func (f *finishing) served(ctx context.Context, a *broker.AppClient) (*broker.Re
 }
 
 // deleteAbandoned deletes the app clients that creations with an unknown result
-// may have left behind.
+// may have left behind, and returns their places.
 func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) error {
 	for _, marker := range a.Abandoned {
 		ids, err := f.sweep.AtCognito(ctx, marker)
@@ -174,6 +160,9 @@ func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) er
 				return err
 			}
 			f.done.Removed++
+		}
+		if err := returnPlace(ctx, f.store, a, marker); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -95,7 +95,7 @@ func (p *Provisioner) Provision(ctx context.Context, key string) error {
 		if err == nil && !again {
 			return nil
 		}
-		if err != nil && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrExists) {
+		if err != nil && !broker.IsOnly(err, broker.ErrConflict, broker.ErrExists) {
 			return err
 		}
 		if err == nil { // another request is creating it
@@ -176,7 +176,11 @@ func (p *Provisioner) begin(ctx context.Context, key string, old *broker.AppClie
 	if err := p.take(ctx, a, old); err != nil {
 		return err
 	}
-	if err := TakePlace(ctx, p.c.Store, a, want.limits.AppClients); err != nil {
+	err = p.returnFormerPlaces(ctx, a)
+	if err == nil {
+		err = TakePlace(ctx, p.c.Store, a, want.limits.AppClients)
+	}
+	if err != nil {
 		p.release(ctx, a)
 		return busy(broker.RetrySoon, err)
 	}
@@ -224,17 +228,29 @@ func (p *Provisioner) take(ctx context.Context, a, old *broker.AppClient) error 
 	return busy(takeOver, fmt.Errorf("claim app client %s: %w", a.Key, err))
 }
 
+// returnFormerPlaces returns the places of interrupted attempts, so that a holds
+// one place only. If one of their app clients exists, the janitor removes it soon.
+func (p *Provisioner) returnFormerPlaces(ctx context.Context, a *broker.AppClient) error {
+	for _, marker := range a.Abandoned {
+		if err := returnPlace(ctx, p.c.Store, a, marker); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // release ends the creation of an app client that Cognito certainly does not
 // have. If a step fails here, the janitor or the next Provision after a minute
 // repeats it.
 func (p *Provisioner) release(ctx context.Context, a *broker.AppClient) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	var err error
-	if len(a.Abandoned) > 0 { // the record must keep the abandoned markers, whose app clients may still need the place
+	err := ReturnPlace(ctx, p.c.Store, a)
+	switch {
+	case len(a.Abandoned) > 0: // the janitor needs the abandoned markers
 		a.State = broker.AppClientRemoving
-		err = p.c.Store.ReplaceAppClient(ctx, a)
-	} else if err = ReturnPlace(ctx, p.c.Store, a); err == nil {
+		err = errors.Join(err, p.c.Store.ReplaceAppClient(ctx, a))
+	case err == nil:
 		err = p.undoTake(ctx, a)
 	}
 	broker.LogUnfinished(ctx, p.c.Log, a.Key, err)
@@ -281,10 +297,12 @@ func (p *Provisioner) ready(ctx context.Context, a *broker.AppClient) error {
 				return nil
 			}
 		default:
-			readErr = p.disown(cleanup, a, id, stored, readErr)
+			if readErr = p.disown(cleanup, a, id, stored, readErr); readErr == nil {
+				return fmt.Errorf("app client %s was given up while it was made: %w", a.Key, broker.ErrConflict)
+			}
 		}
 		err = errors.Join(err, readErr)
-		if !errors.Is(readErr, broker.ErrConflict) && !errors.Is(readErr, broker.ErrExists) {
+		if !broker.IsOnly(readErr, broker.ErrConflict, broker.ErrExists) {
 			break
 		}
 	}
