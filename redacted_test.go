@@ -19,14 +19,17 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// planted is also a text that authorization.ParseSecret accepts.
-const planted = "c3VwZXItc2VjcmV0LXN1cGVyLXNlY3JldC1zdXBlci0"
+// planted is also a text that authorization.ParseSecret accepts for this ID.
+const (
+	planted   = "c3VwZXItc2VjcmV0LXN1cGVyLXNlY3JldC1zdXBlci1zZWNyZXQ"
+	plantedID = "Syin0bz0aa6qffjm"
+)
 
 // withSecrets are the types that hold secrets, each with one in every string.
 func withSecrets() []any {
 	return []any{
 		credential.Presented(planted),
-		authorization.ParseSecret(planted),
+		authorization.ParseSecret(plantedID, planted),
 		httpapi.Form{"code": {planted}},
 		filled[authorization.Callback](),
 		filled[authorization.Request](),
@@ -66,7 +69,7 @@ func fill(v reflect.Value) {
 		v.Set(reflect.ValueOf(credential.Presented(planted)))
 		return
 	case authorization.Secret:
-		v.Set(reflect.ValueOf(authorization.ParseSecret(planted)))
+		v.Set(reflect.ValueOf(authorization.ParseSecret(plantedID, planted)))
 		return
 	}
 	switch v.Kind() {

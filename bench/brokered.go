@@ -14,6 +14,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
@@ -38,6 +39,7 @@ const (
 	exampleCode    = "00000000-0000-4000-8000-000000000000"
 	exampleRefresh = "example-refresh-token"
 	exampleAccess  = "example-access-token"
+	exampleID      = "exampleidexample"
 	exampleCookie  = "examplecookieexamplecookieexamplecookiecook"
 	exampleState   = "examplestateexamplestateexamplestateexampls"
 	exampleCSRF    = "examplecsrfexamplecsrfexamplecsrfexamplecsk"
@@ -171,7 +173,7 @@ type taken struct {
 }
 
 var (
-	cookiePattern = regexp.MustCompile(`^__Host-dcr_tx=([\w-]+);`)
+	cookiePattern = regexp.MustCompile(`^__Host-dcr_tx_([\w-]{16})=([\w-]+);`)
 	csrfPattern   = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
 	onwardPattern = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]+)">`)
 )
@@ -185,10 +187,15 @@ var steps = []taken{
 			return err
 		}
 		known[exampleState] = to.Query().Get("state")
-		return find(known, exampleCookie, cookiePattern, []byte(h.Get("Set-Cookie")))
+		m := cookiePattern.FindStringSubmatch(h.Get("Set-Cookie"))
+		if m == nil {
+			return fmt.Errorf("no cookie of a transaction")
+		}
+		known[exampleID], known[exampleCookie] = m[1], m[2]
+		return nil
 	}},
 	{"callback", func(_ map[string]string, h http.Header, _ []byte) error {
-		if to := h.Get("Location"); to != "/consent" { // a callback that failed is a redirect too
+		if to := h.Get("Location"); !strings.HasPrefix(to, "/consent?") { // a callback that failed is a redirect too
 			return fmt.Errorf("leads to %s", to)
 		}
 		return nil

@@ -224,10 +224,10 @@ func (i *invocations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // cookie matches the cookie that binds a transaction to the browser.
-var cookie = regexp.MustCompile(`^(?:__Host-)?dcr_tx=([\w-]{43});`)
+var cookie = regexp.MustCompile(`^(?:__Host-)?dcr_tx_([\w-]{16})=([\w-]{51});`)
 
-// extractTransaction stores the cookie and the state of a transaction, and the
-// URL of the sign-in page.
+// extractTransaction stores the ID, the cookie and the state of a transaction, and
+// the URL of the sign-in page.
 func extractTransaction(w *world, a *lambdaruntime.Answer) {
 	w.t.Helper()
 	m := cookie.FindStringSubmatch(a.Header.Get("Set-Cookie"))
@@ -235,7 +235,8 @@ func extractTransaction(w *world, a *lambdaruntime.Answer) {
 	if err != nil || m == nil {
 		w.t.Fatalf("%d with Location %q (%v) and Set-Cookie %q: %s", a.Status, to, err, a.Header.Values("Set-Cookie"), a.Body)
 	}
-	w.setReal(exampleCookie, m[1])
+	w.setReal(exampleID, m[1])
+	w.setReal(exampleCookie, m[2])
 	w.setReal(exampleState, to.Query().Get("state"))
 	w.signInAt = to
 }

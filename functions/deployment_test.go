@@ -221,17 +221,18 @@ func (d *deployment) consent(b *browser, r registration, at *url.URL) url.Values
 	}
 	d.secrets = append(d.secrets, back.Query().Get("code"))
 	a := d.send(b.Client, "GET", back.RequestURI(), nil, "")
-	if to := a.Header.Get("Location"); a.Status != http.StatusSeeOther || to != "/consent" {
-		t.Fatalf("GET /callback = %d to %q %s, want 303 to the consent page", a.Status, to, a.Body)
+	page := a.Header.Get("Location")
+	if a.Status != http.StatusSeeOther || !strings.HasPrefix(page, "/consent?transaction=") {
+		t.Fatalf("GET /callback = %d to %q %s, want 303 to the consent page", a.Status, page, a.Body)
 	}
 	for range 2 { // the page can be reloaded
-		a = d.send(b.Client, "GET", "/consent", nil, "")
+		a = d.send(b.Client, "GET", page, nil, "")
 	}
 	m := csrfField.FindSubmatch(a.Body)
 	if a.Status != http.StatusOK || m == nil || !strings.Contains(string(a.Body), "Read your notes") {
 		t.Fatalf("GET /consent = %d %s, want the page with its form", a.Status, a.Body)
 	}
-	a = d.send(b.Client, "POST", "/authorize", url.Values{"csrf": {string(m[1])}, "decision": {"allow"}}, "")
+	a = d.send(b.Client, "POST", "/authorize", url.Values{"transaction": {strings.TrimPrefix(page, "/consent?transaction=")}, "csrf": {string(m[1])}, "decision": {"allow"}}, "")
 	to, err := refreshTarget(a)
 	if err != nil || !strings.HasPrefix(to.String(), r.redirectURI+"?") {
 		t.Fatalf("POST /authorize leads to %v (%v), want the redirect URI", to, err)

@@ -47,10 +47,12 @@ var volatileText = []struct {
 	{regexp.MustCompile(`'sha256-[A-Za-z0-9+/=]+'`), `'sha256-VOLATILE'`},
 	{regexp.MustCompile(`(<dt>Reference</dt><dd><bdi>)[^<]+`), `${1}VOLATILE`},
 	{regexp.MustCompile(`(name="csrf" value=")[^"]+`), `${1}VOLATILE`},
-	{regexp.MustCompile(`\b((?:state|code_challenge)=)[\w-]{43}`), `${1}VOLATILE`},
+	{regexp.MustCompile(`\b((?:state|code_challenge)=)(?:[\w-]{16}\.)?[\w-]{43}`), `${1}VOLATILE`},
 	{regexp.MustCompile(`\b(client_id=)[a-z0-9]{26}`), `${1}VOLATILE`},
 	{regexp.MustCompile(`\b(dcr_ac_)[a-z2-7]{78}`), `${1}VOLATILE`},
-	{regexp.MustCompile(`\b(__Host-dcr_tx=)[\w-]{43}`), `${1}VOLATILE`},
+	{regexp.MustCompile(`\b(__Host-dcr_tx_)[\w-]{16}=[\w-]{51}`), `${1}VOLATILE=VOLATILE`},
+	{regexp.MustCompile(`((?:\?|&)transaction=)[\w-]{16}`), `${1}VOLATILE`},
+	{regexp.MustCompile(`(name="transaction" value=")[^"]+`), `${1}VOLATILE`},
 }
 
 func withoutVolatileText(s string) string {

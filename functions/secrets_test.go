@@ -128,7 +128,7 @@ func (w *world) echoSecrets(h http.Handler, log *journal) {
 		if form != nil {
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		req.Header.Set("Cookie", "__Host-dcr_tx="+w.real[exampleCookie])
+		req.Header.Set("Cookie", "__Host-dcr_tx_"+w.real[exampleID]+"="+w.real[exampleCookie])
 		rec := httptest.NewRecorder()
 		w.control.echo.Store(echo)
 		h.ServeHTTP(rec, req)
@@ -150,8 +150,8 @@ func (w *world) echoSecrets(h http.Handler, log *journal) {
 		send(echo, "GET", signIn(), nil)
 
 		send(noEcho, "GET", signIn(), nil)
-		extractCSRF(w, send(noEcho, "GET", "/consent", nil))
-		extractCode(w, send(noEcho, "POST", "/authorize", url.Values{"csrf": {w.real[exampleCSRF]}, "decision": {"allow"}}))
+		extractCSRF(w, send(noEcho, "GET", "/consent?transaction="+w.real[exampleID], nil))
+		extractCode(w, send(noEcho, "POST", "/authorize", url.Values{"transaction": {w.real[exampleID]}, "csrf": {w.real[exampleCSRF]}, "decision": {"allow"}}))
 		var tokens map[string]any
 		a := send(noEcho, "POST", "/token", url.Values{
 			"grant_type": {"authorization_code"}, "client_id": {r.id}, "code": {w.real[exampleCode]}, "redirect_uri": {redirectURI}, "code_verifier": {verifier},
@@ -215,7 +215,7 @@ var places = []struct{ method, path string }{
 // fields are the parameters of requests, except redirect_uri: the broker logs a
 // redirect URI that it refuses, so that operators can explain the refusal.
 var fields = []string{
-	"client_id", "client_secret", "code", "code_verifier", "refresh_token", "token", "state", "csrf", "error", "error_description", "grant_type", "resource", "scope",
+	"client_id", "client_secret", "code", "code_verifier", "refresh_token", "token", "state", "transaction", "csrf", "error", "error_description", "grant_type", "resource", "scope",
 	"registration_access_token", "software_statement", "access_token", "id_token", "nonce", "decision", "prompt", "login_hint", "unheard_of",
 }
 
@@ -252,7 +252,7 @@ func (w *world) requestsWith(secret string) []*http.Request {
 		add(p.method, path, everywhere)
 		add(p.method, path, `{"client_id":`+quote(known)+`,"software_statement":`+quote(secret)+`,"registration_access_token":`+quote(secret)+`}`)
 		add(p.method, path, secret)
-		add(p.method, path, nil, "Authorization", "Bearer "+oneLine(secret), "Cookie", "__Host-dcr_tx="+url.QueryEscape(secret)+"; dcr_tx="+url.QueryEscape(secret))
+		add(p.method, path, nil, "Authorization", "Bearer "+oneLine(secret), "Cookie", "__Host-dcr_tx_"+url.QueryEscape(secret)+"="+url.QueryEscape(secret)+"; dcr_tx_"+exampleID+"="+url.QueryEscape(secret))
 		add(p.method, path, url.Values{"grant_type": {"authorization_code"}, "token": {secret}}, "Authorization", basic(known, secret))
 		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(secret, secret))
 		add(p.method, path, url.Values{"token": {secret}}, "Authorization", basic(introspectionID, secret))
@@ -275,7 +275,7 @@ func (w *world) requestsWith(secret string) []*http.Request {
 		form.Add(f, secret)
 		add("POST", "/token", form)
 		add("POST", "/revoke", form)
-		add("GET", "/callback?"+form.Encode(), nil, "Cookie", "__Host-dcr_tx="+exampleCookie)
+		add("GET", "/callback?"+form.Encode(), nil, "Cookie", "__Host-dcr_tx_"+exampleID+"="+exampleCookie)
 	}
 	return all
 }

@@ -60,6 +60,7 @@ const (
 	exampleETag    = "0123456789abcdefghijklmn"
 	exampleAccess  = "example-access-token"
 
+	exampleID     = "exampleidexample"
 	exampleCookie = "examplecookieexamplecookieexamplecookiecook"
 	exampleState  = "examplestateexamplestateexamplestateexampls"
 	exampleCSRF   = "examplecsrfexamplecsrfexamplecsrfexamplecsk"

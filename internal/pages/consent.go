@@ -10,9 +10,15 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// DecisionPath is the path to which the pages POST their forms. A form has the
-// fields csrf and decision, which is Allow, Cancel or Switch.
+// DecisionPath is the path to which the pages POST their forms.
 const DecisionPath = "/authorize"
+
+// The fields of a form. The decision is Allow, Cancel or Switch.
+const (
+	TransactionField = "transaction"
+	CSRFField        = "csrf"
+	DecisionField    = "decision"
+)
 
 // The decisions of a user.
 const (
@@ -51,7 +57,9 @@ type ConsentView struct {
 	// RememberedDays is how many days the consent is stored; 0 if it is not
 	// stored.
 	RememberedDays int
-	CSRF           string
+	// Transaction and CSRF are fields of the form.
+	Transaction string
+	CSRF        string
 }
 
 // Consent writes the consent page, with status 200.
@@ -73,9 +81,10 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	})
 	pg.scopes(t, v)
 
-	pg.html(`<form id="decide" method="post" action="` + DecisionPath + `"><input type="hidden" name="csrf"`)
-	pg.attr("value", v.CSRF)
-	pg.html(">\n<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
+	pg.html(`<form id="decide" method="post" action="` + DecisionPath + `">`)
+	pg.hidden(TransactionField, v.Transaction)
+	pg.hidden(CSRFField, v.CSRF)
+	pg.html("\n<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
 	pg.message(t.Allow)
 	pg.html("</button>\n" + `<button type="submit" name="decision" value="cancel">`)
 	pg.message(t.Cancel)

@@ -82,12 +82,12 @@ var english = messages{
 			},
 			Expired: {
 				"This page has expired",
-				"The sign-in took more than ten minutes, was finished already, or was replaced by a newer one. The app has been given nothing more.",
+				"The sign-in took more than ten minutes, or it has ended: it was finished or cancelled, or you chose another account. The app has been given nothing more.",
 				"Go back to the app and connect again.",
 			},
 			OtherBrowser: {
-				"This sign-in was not started here",
-				"It was started in another browser, or cookies are blocked. So that nobody can sign you in to an account of theirs, it ends here.",
+				"This browser does not know this sign-in",
+				"It took more than ten minutes, five newer ones have started, it began in another browser, or this browser blocks cookies. It ends here, so that no other person can sign you in to their account.",
 				"Go back to the app and connect again. If you followed a link from somebody else, close this page.",
 			},
 			NoAccess: {

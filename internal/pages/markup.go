@@ -64,6 +64,13 @@ func (p *page) attr(name markup, value string) {
 	p.html(`"`)
 }
 
+// hidden adds a field to a form.
+func (p *page) hidden(name markup, value string) {
+	p.html(`<input type="hidden" name="`, name, `"`)
+	p.attr("value", value)
+	p.html(">")
+}
+
 // part is the value of a placeholder in a message, inserted as an element.
 type part struct {
 	placeholder string

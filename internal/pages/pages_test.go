@@ -33,15 +33,16 @@ func testPages(t testing.TB) *Pages {
 
 func sample() ConsentView {
 	return ConsentView{
-		User:       broker.User{Username: "alice", Email: "alice@example.com"},
-		ClientName: "Claude",
-		ClientURI:  "https://Claude.ai/about?x=1",
-		PolicyURI:  "https://www.example.com/privacy",
-		TermsURI:   "http://example.com:8080/terms",
-		Redirect:   parsed("https://claude.ai/api/mcp/auth_callback"),
-		Scopes:     []Scope{{"notes/read", "Read your notes"}, {"profile", ""}, {"notes/admin", ""}},
-		Resource:   broker.Resource{Name: "Notes", URL: "https://mcp.example.com/notes"},
-		CSRF:       "c5rf",
+		User:        broker.User{Username: "alice", Email: "alice@example.com"},
+		ClientName:  "Claude",
+		ClientURI:   "https://Claude.ai/about?x=1",
+		PolicyURI:   "https://www.example.com/privacy",
+		TermsURI:    "http://example.com:8080/terms",
+		Redirect:    parsed("https://claude.ai/api/mcp/auth_callback"),
+		Scopes:      []Scope{{"notes/read", "Read your notes"}, {"profile", ""}, {"notes/admin", ""}},
+		Resource:    broker.Resource{Name: "Notes", URL: "https://mcp.example.com/notes"},
+		Transaction: "tr4nsaction",
+		CSRF:        "c5rf",
 	}
 }
 
@@ -124,7 +125,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 			p.Problem(w, ProblemView{Problem: BadRedirectURI, Detail: "redirect_uri=\"<b>\x00\u202e", RequestID: "r1"})
 		},
 		"no-access": func(w http.ResponseWriter) {
-			p.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, CSRF: "c5rf"})
+			p.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, Transaction: "tr4nsaction", CSRF: "c5rf"})
 		},
 		"busy": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: Busy, RetryAfter: 1500 * time.Millisecond})
@@ -135,7 +136,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	views["no-access-contact"] = func(w http.ResponseWriter) {
-		supported.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, CSRF: "c5rf", RequestID: "r1"})
+		supported.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, Transaction: "tr4nsaction", CSRF: "c5rf", RequestID: "r1"})
 	}
 	views["back-contact"] = func(w http.ResponseWriter) {
 		supported.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=x", Redirect: redirectOf("https://evil.example/cb?error=x"), RequestID: "r1"})

@@ -24,7 +24,7 @@ const (
 	BadRedirectURI
 	// BadRequest is an invalid request or form.
 	BadRequest
-	// Expired is a transaction that has expired, was used or was replaced.
+	// Expired is a transaction that has expired or was used.
 	Expired
 	// OtherBrowser is a browser without the cookie of the transaction.
 	OtherBrowser
@@ -113,8 +113,9 @@ type ProblemView struct {
 	RetryAfter time.Duration
 	// User is shown with NoAccess. If CSRF is not empty, the page has a button
 	// to use another account, which submits the same form as the consent page.
-	User broker.User
-	CSRF string
+	User        broker.User
+	Transaction string
+	CSRF        string
 }
 
 // Problem writes an error page, with the status of the problem. The page of a
@@ -179,9 +180,10 @@ func (p *page) noAccess(t *problemText, v ProblemView) {
 	if v.CSRF == "" {
 		return
 	}
-	p.html(`<form method="post" action="` + DecisionPath + `"><input type="hidden" name="csrf"`)
-	p.attr("value", v.CSRF)
-	p.html("><div class=\"actions\">" + `<button type="submit" name="decision" value="switch" class="primary">`)
+	p.html(`<form method="post" action="` + DecisionPath + `">`)
+	p.hidden(TransactionField, v.Transaction)
+	p.hidden(CSRFField, v.CSRF)
+	p.html("<div class=\"actions\">" + `<button type="submit" name="decision" value="switch" class="primary">`)
 	p.message(t.Switch)
 	p.html("</button></div></form>\n")
 }

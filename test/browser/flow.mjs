@@ -14,6 +14,7 @@ const base = process.env.BASE_URL;
 const alice = { username: process.env.SIGN_IN_AS ?? "alice", password: process.env.PASSWORD ?? "Correct-Horse-9" };
 const bob = { username: process.env.OTHER_SIGN_IN_AS ?? "bob", password: process.env.OTHER_PASSWORD ?? "Battery-Staple-7" };
 const expired = "This page has expired";
+const unknown = "This browser does not know this sign-in";
 
 let browser, client, metadata;
 
@@ -93,7 +94,7 @@ async function ask(page, request, user = alice) {
 	await page.locator("input[name=username], #decide").first().waitFor();
 	if (await page.locator("input[name=username]").count()) await signIn(page, user);
 	await button(page, "Allow").waitFor();
-	assert.match(page.url(), /\/consent$/);
+	assert.match(page.url(), /\/consent\?transaction=[\w-]{16}$/);
 }
 
 function atClient(page) {
@@ -129,12 +130,16 @@ test("cancel: the client gets an error", async (t) => {
 	await atClient(page);
 	const [{ error, iss, code }] = sentTo(request.state);
 	assert.deepEqual({ error, iss, code }, { error: "access_denied", iss: metadata.issuer, code: undefined });
+	await page.goBack();
+	await heading(page).waitFor();
+	assert.equal(await heading(page).textContent(), expired);
 });
 
 test("back: the same answer until the code is used, then none", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
+	const consent = page.url();
 	await button(page, "Allow").click();
 	await atClient(page);
 	await page.goBack(); // to the consent page, which has the decision
@@ -142,7 +147,7 @@ test("back: the same answer until the code is used, then none", async (t) => {
 	const codes = new Set(sentTo(request.state).map(({ code }) => code));
 	assert.equal(codes.size, 1, "there are several codes");
 	assert.equal((await redeem([...codes][0], request.verifier)).status, 200);
-	await page.goto(new URL("/consent", base).href);
+	await page.goto(consent);
 	assert.equal(await heading(page).textContent(), expired);
 });
 
@@ -155,36 +160,36 @@ test("double click: one response", async (t) => {
 	assert.equal(sentTo(request.state).length, 1);
 });
 
-test("two tabs: the newer request counts", async (t) => {
+test("two tabs: each has its own answer", async (t) => {
 	const context = await profile(t);
 	const [older, newer] = [await context.newPage(), await context.newPage()];
 	const first = authorization(), second = authorization();
-	await ask(older, first);
+	await older.goto(first.url); // both wait for the sign-in
 	await ask(newer, second);
+	await ask(older, first);
 	await button(older, "Allow").click();
-	await heading(older).waitFor();
-	assert.equal(await heading(older).textContent(), expired);
-	assert.deepEqual(sentTo(first.state), []);
+	await atClient(older);
 	assert.deepEqual(sentTo(second.state), [], "the older page answered the newer request");
-	await button(newer, "Allow").click();
+	await button(newer, "Cancel").click();
 	await atClient(newer);
-	assert.equal(sentTo(second.state).length, 1);
+	assert.deepEqual(sentTo(first.state).map(({ error }) => error), [undefined]);
+	assert.deepEqual(sentTo(second.state).map(({ error }) => error), ["access_denied"]);
 });
 
-test("expired transaction: a page and no code", async (t) => {
+test("another cookie: a page and no code", async (t) => {
 	const context = await profile(t);
 	const page = await context.newPage();
 	const request = authorization();
 	await ask(page, request);
-	// For the broker an expired transaction is the same as an unknown one.
-	const cookies = (await context.cookies()).filter(({ name }) => name.endsWith("dcr_tx"));
+	const consent = page.url();
+	const cookies = (await context.cookies()).filter(({ name }) => name.includes("dcr_tx_"));
 	assert.equal(cookies.length, 1, "want one transaction cookie");
 	assert.ok(cookies[0].httpOnly && cookies[0].sameSite === "Lax", JSON.stringify(cookies[0]));
-	await context.addCookies([{ ...cookies[0], value: randomBytes(32).toString("base64url") }]);
+	await context.addCookies([{ ...cookies[0], value: randomBytes(38).toString("base64url") }]);
 	await button(page, "Allow").click();
-	await page.getByRole("heading", { level: 1, name: expired }).waitFor();
-	await page.goto(new URL("/consent", base).href);
-	assert.equal(await heading(page).textContent(), expired);
+	await page.getByRole("heading", { level: 1, name: unknown }).waitFor();
+	await page.goto(consent);
+	assert.equal(await heading(page).textContent(), unknown);
 	assert.deepEqual(sentTo(request.state), []);
 });
 
@@ -220,7 +225,7 @@ for (const [who, started] of [["with no request of its own", false], ["with a re
 		const page = await victim.newPage();
 		if (started) await page.goto(own.url);
 		await page.goto(callback);
-		assert.equal(await heading(page).textContent(), "This sign-in was not started here");
+		assert.equal(await heading(page).textContent(), unknown);
 		assert.doesNotMatch(page.url(), /code=/, "the code stays in the address bar");
 		assert.deepEqual([...sentTo(request.state), ...sentTo(own.state)], []);
 	});
@@ -245,13 +250,14 @@ test("forged: another site cannot press the button", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
-	const csrf = await page.locator("input[name=csrf]").inputValue(); // even if the attacker knows it
+	const value = (name) => page.locator(`input[name=${name}]`).inputValue(); // even if the attacker knows them
+	const csrf = await value("csrf"), transaction = await value("transaction");
 	const evil = await page.context().newPage();
 	await evil.goto(new URL("/", client.redirectURI).href);
-	await evil.setContent(`<form method="post" action="${new URL("/authorize", base)}"><input name="csrf" value="${csrf}"><button name="decision" value="allow">Win</button></form>`);
+	await evil.setContent(`<form method="post" action="${new URL("/authorize", base)}"><input name="transaction" value="${transaction}"><input name="csrf" value="${csrf}"><button name="decision" value="allow">Win</button></form>`);
 	await button(evil, "Win").click();
 	await evil.waitForURL((url) => url.origin === new URL(base).origin);
-	assert.equal(await heading(evil).textContent(), "This sign-in was not started here");
+	assert.equal(await heading(evil).textContent(), unknown);
 	assert.deepEqual(sentTo(request.state), []);
 	await button(page, "Allow").click(); // the user's own page still works
 	await atClient(page);

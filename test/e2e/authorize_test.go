@@ -67,7 +67,7 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 				"redirect_uri":          regexp.QuoteMeta(d.base + "/callback"),
 				"code_challenge":        "[A-Za-z0-9_-]{43}",
 				"code_challenge_method": "S256",
-				"state":                 "[A-Za-z0-9_-]{43}",
+				"state":                 `[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{43}`,
 			} {
 				match(t, name, to.Query().Get(name), pattern)
 			}
@@ -89,9 +89,9 @@ func testAuthorizationRequests(t *testing.T, d *deployment) {
 func (d *deployment) checkCookie(t *testing.T, a answer) {
 	t.Helper()
 	const attributes = `; Path=/; Max-Age=600; HttpOnly; `
-	want := `dcr_tx=[A-Za-z0-9_-]{43}` + attributes + `SameSite=Lax` // a browser accepts it from http://localhost
+	want := `dcr_tx_[A-Za-z0-9_-]{16}=[A-Za-z0-9_-]{51}` + attributes + `SameSite=Lax` // a browser accepts it from http://localhost
 	if strings.HasPrefix(d.base, "https:") {
-		want = `__Host-dcr_tx=[A-Za-z0-9_-]{43}` + attributes + `Secure; SameSite=Lax`
+		want = `__Host-dcr_tx_[A-Za-z0-9_-]{16}=[A-Za-z0-9_-]{51}` + attributes + `Secure; SameSite=Lax`
 	}
 	match(t, "Set-Cookie", strings.Join(a.header.Values("Set-Cookie"), ", "), want)
 }
@@ -169,7 +169,7 @@ func testAuthorizationErrorsOnPages(t *testing.T, d *deployment) {
 		unknown     = "This app has to register again"
 		redirect    = "The return address is not registered"
 		bad         = "This request cannot be understood"
-		elsewhere   = "This sign-in was not started here"
+		elsewhere   = "This browser does not know this sign-in"
 		attackerURI = "https://evil.example/callback"
 	)
 	set := func(name, value string) func(url.Values) { return func(q url.Values) { q.Set(name, value) } }

@@ -80,15 +80,49 @@ func TestCancel(t *testing.T) { each(t, testCancel, broker.ModeBrokered) }
 func testCancel(t *testing.T, d *deployment) {
 	r := d.register(t, publicClient)
 	b := d.browser()
-	b.Decide = func(*signin.Page) (string, error) { return signin.Cancel, nil }
+	var asked string
+	b.Decide = func(p *signin.Page) (string, error) {
+		asked = p.Address.String()
+		return signin.Cancel, nil
+	}
 	got := d.authorize(t, b, d.request(r.id))
 	match(t, "error", got.Get("error"), "access_denied")
 	match(t, "code", got.Get("code"), "")
 
 	// The transaction has ended.
-	page, err := b.Open(t.Context(), d.base+"/consent")
-	if err != nil || page.Status != http.StatusBadRequest {
-		t.Errorf("GET /consent = %+v, %v; want 400", page, err)
+	page, err := b.Open(t.Context(), asked)
+	if err != nil || page.Status != http.StatusBadRequest || !strings.Contains(page.HTML, "this sign-in has ended") {
+		t.Errorf("GET %s = %+v, %v; want 400 and that the sign-in has ended", asked, page, err)
+	}
+}
+
+// A user begins two sign-ins in one browser. Both lead to a code, the older first.
+func TestTwoTabs(t *testing.T) { each(t, testTwoTabs, broker.ModeBrokered) }
+
+func testTwoTabs(t *testing.T, d *deployment) {
+	d.needsUser(t)
+	r, b := d.register(t, publicClient), d.browser()
+	begin := func(state string) *url.URL {
+		q := d.request(r.id)
+		q.Set("state", state)
+		page, err := b.Open(t.Context(), d.base+"/authorize?"+q.Encode())
+		if err != nil || page.Location == nil {
+			t.Fatalf("GET /authorize = %+v, %v; want a redirect to Cognito", page, err)
+		}
+		return page.Location
+	}
+	older, newer := begin("A"), begin("B")
+	for _, tab := range []struct {
+		state string
+		at    *url.URL
+	}{{"A", older}, {"B", newer}} {
+		to, err := b.Visit(t.Context(), tab.at.String(), redirectURI)
+		if err != nil {
+			t.Errorf("the tab of %s: %v", tab.state, err)
+			continue
+		}
+		match(t, "code", to.Query().Get("code"), "dcr_ac_.+")
+		match(t, "state", to.Query().Get("state"), tab.state)
 	}
 }
 
@@ -113,7 +147,7 @@ func testCallbackWorksOnce(t *testing.T, d *deployment) {
 		says    string
 	}{
 		{"again", b, "This page has expired"},
-		{"in another browser", d.browser(), "This sign-in was not started here"},
+		{"in another browser", d.browser(), "This browser does not know this sign-in"},
 	} {
 		_, err := tt.browser.Visit(t.Context(), callback, redirectURI)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "code=") {

@@ -29,11 +29,11 @@ func TestAnotherClientNeedsItsOwnConsent(t *testing.T) {
 		if err != nil {
 			t.Fatalf("alice is no longer signed in at Cognito: %v", err)
 		}
-		if a := b.get(callback.String()); a.location != "/consent" {
+		if a := b.get(callback.String()); !a.asks() {
 			t.Errorf("the callback went to %q, want the consent page", a.location)
 		}
 		// The page writes the host in parts, so that a long one wraps at its dots.
-		wantPage(t, b.get("/consent"), http.StatusOK, "evil.")
+		wantPage(t, b.consent(), http.StatusOK, "evil.")
 	}
 	a := b.authorize(requestOf(attacker, evilURI, "prompt", "none"))
 	if a.status == http.StatusSeeOther {
@@ -121,18 +121,14 @@ func TestACookieThatAnotherHostCouldHaveSetIsIgnored(t *testing.T) {
 	w := newWorld(t, func(s *setup) { s.tls = true })
 	attacker := w.browser()
 	attacker.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
-	var secret string
-	u := must.ParseURL(t, w.issuer)
-	for _, c := range attacker.client.Jar.Cookies(u) {
-		if c.Name == "__Host-dcr_tx" {
-			secret = c.Value
-		}
-	}
-	for name, want := range map[string]int{"__Host-dcr_tx": http.StatusOK, "dcr_tx": http.StatusBadRequest, "__host-dcr_tx": http.StatusBadRequest, "__Secure-dcr_tx": http.StatusBadRequest} {
-		r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
-		r.Header.Set("Cookie", name+"="+secret)
+	id, secret := attacker.transaction()
+	for prefix, want := range map[string]int{
+		"__Host-dcr_tx_": http.StatusOK, "dcr_tx_": http.StatusBadRequest, "__host-dcr_tx_": http.StatusBadRequest, "__Secure-dcr_tx_": http.StatusBadRequest,
+	} {
+		r := must.Request(t, http.MethodGet, w.issuer+consentAddress(id), "")
+		r.Header.Set("Cookie", prefix+id+"="+secret)
 		if a := w.browser().do(r); a.status != want {
-			t.Errorf("the cookie as %s: status %d, want %d", name, a.status, want)
+			t.Errorf("the cookie as %s: status %d, want %d", prefix+id, a.status, want)
 		}
 	}
 }

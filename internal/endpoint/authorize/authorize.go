@@ -7,7 +7,7 @@ import (
 )
 
 // authorize is GET /authorize (RFC 6749 §3.1): it redirects to the sign-in at
-// Cognito. The cookie of the new transaction replaces the one before.
+// Cognito. The browser keeps the cookies of its other transactions.
 func (e *Endpoint) authorize(w http.ResponseWriter, r *http.Request) {
 	p, wrong := parseParameters(r.URL.RawQuery)
 	if wrong != "" {
@@ -19,7 +19,9 @@ func (e *Endpoint) authorize(w http.ResponseWriter, r *http.Request) {
 		e.fail(w, r, err)
 		return
 	}
-	e.cookies.set(w, started.Secret)
+	j := e.cookies.of(r)
+	j.add(started.Secret)
+	j.write(w)
 	redirect(w, started.SignInURL)
 }
 

@@ -179,7 +179,7 @@ func TestTheRequestToCognito(t *testing.T) {
 		if q.Get("code_challenge") == broker.PKCEChallenge(verifier) || len(q.Get("code_challenge")) != 43 {
 			t.Errorf("code_challenge = %q, want one that the broker made", q.Get("code_challenge"))
 		}
-		if q.Get("state") == "the state & more" || len(q.Get("state")) != 43 {
+		if q.Get("state") == "the state & more" || len(q.Get("state")) != 16+1+43 {
 			t.Errorf("state = %q, want one that the broker made", q.Get("state"))
 		}
 	})
@@ -214,8 +214,8 @@ func TestCookie(t *testing.T) {
 		tls  bool
 		want string
 	}{
-		{"https", true, "__Host-dcr_tx="},
-		{"http loopback", false, "dcr_tx="},
+		{"https", true, "__Host-dcr_tx_"},
+		{"http loopback", false, "dcr_tx_"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, func(s *setup) { s.tls = tt.tls })
@@ -235,7 +235,7 @@ func TestCookie(t *testing.T) {
 				t.Errorf("the cookie %q is empty or in the log", value)
 			}
 			// The browser accepts the cookie and sends it back.
-			if page := b.get(b.signIn(a, "alice")); page.location != "/consent" {
+			if page := b.get(b.signIn(a, "alice")); !page.asks() {
 				t.Errorf("callback went to %q", page.location)
 			}
 		})
@@ -246,14 +246,30 @@ func TestCookie(t *testing.T) {
 // one.
 func TestInvalidCookiesAreIgnored(t *testing.T) {
 	w := newWorld(t)
-	for _, value := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 42) + "=", strings.Repeat("A", 42) + "B"} {
-		r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
-		r.Header.Set("Cookie", "dcr_tx="+value)
-		wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
+	b := w.browser()
+	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
+	id, secret := b.transaction()
+	send := func(cookies string) answer {
+		r := must.Request(t, http.MethodGet, w.issuer+consentAddress(id), "")
+		r.Header.Set("Cookie", cookies)
+		return w.browser().do(r)
 	}
-	r := must.Request(t, http.MethodGet, w.issuer+"/consent", "")
-	r.Header.Set("Cookie", "dcr_tx="+randomText()+"; dcr_tx="+randomText())
-	wantPage(t, w.browser().do(r), http.StatusBadRequest, "no cookie of a transaction")
+	wantPage(t, send("dcr_tx_"+id+"="+secret), http.StatusOK, "alice")
+	for name, cookies := range map[string]string{
+		"no value":                   "dcr_tx_" + id + "=",
+		"a short value":              "dcr_tx_" + id + "=x",
+		"a long value":               "dcr_tx_" + id + "=" + secret + "A",
+		"the value of another":       "dcr_tx_" + id + "=" + strings.Repeat("A", len(secret)),
+		"another name":               "dcr_tx_" + strings.Repeat("A", len(id)) + "=" + secret,
+		"no id":                      "dcr_tx_=" + secret,
+		"twice":                      "dcr_tx_" + id + "=" + secret + "; dcr_tx_" + id + "=" + secret,
+		"twice, with another value":  "dcr_tx_" + id + "=x; dcr_tx_" + id + "=" + secret,
+		"twice, once as a tombstone": "dcr_tx_" + id + "=" + secret + "; dcr_tx_" + id + "=ended",
+	} {
+		if a := send(cookies); a.status != http.StatusBadRequest || !strings.Contains(a.body, "no cookie of this transaction") {
+			t.Errorf("%s: status %d, want 400 and no transaction\n%s", name, a.status, main(a.body))
+		}
+	}
 }
 
 func TestAuthorizeWhenTheStoreFails(t *testing.T) {

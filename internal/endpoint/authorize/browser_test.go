@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter"
@@ -20,13 +21,14 @@ type browser struct {
 	w       *world
 	client  *http.Client
 	cognito *emulator.Browser
+	asked   atomic.Value // the address to which the broker last redirected for the consent page
 }
 
 func (w *world) browser() *browser {
 	jar, _ := cookiejar.New(nil)
 	client := adapter.WithoutRedirects(w.server.Client())
 	client.Jar = jar
-	return &browser{w, client, emulator.NewBrowser()}
+	return &browser{w: w, client: client, cognito: emulator.NewBrowser()}
 }
 
 // answer is a response to a browser.
@@ -48,7 +50,27 @@ func (b *browser) do(r *http.Request) answer {
 	if err != nil {
 		b.w.T.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
+	a := answer{resp.StatusCode, resp.Header, resp.Header.Get("Location"), string(body)}
+	if a.asks() {
+		b.asked.Store(a.location)
+	}
+	return a
+}
+
+// asks reports whether a redirects to a consent page.
+func (a answer) asks() bool {
+	u, err := url.Parse(a.location)
+	return err == nil && a.status == http.StatusSeeOther && u.Host == "" && u.Path == "/consent" && len(u.Query()) == 1 && u.Query().Has("transaction")
+}
+
+// consent opens the consent page to which the broker last redirected, or one
+// without a transaction.
+func (b *browser) consent() answer {
+	b.w.T.Helper()
+	if to, ok := b.asked.Load().(string); ok {
+		return b.get(to)
+	}
+	return b.get("/consent")
 }
 
 // get opens a path of the broker or a complete URL.
@@ -81,27 +103,38 @@ func (b *browser) signIn(a answer, user string) string {
 func (b *browser) arrive(v url.Values, user string) answer {
 	b.w.T.Helper()
 	a := b.get(b.signIn(b.authorize(v), user))
-	if a.status != http.StatusSeeOther || a.location != "/consent" {
+	if !a.asks() {
 		b.w.T.Fatalf("callback: status %d, location %q, want the consent page", a.status, a.location)
 	}
 	return b.get(a.location)
 }
 
-var csrfField = regexp.MustCompile(`name="csrf" value="([^"]*)"`)
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 
-func (a answer) csrf(t testing.TB) string {
+// form returns the fields of the form on a page, with changes: name, value and so
+// on. The value "-" removes a field.
+func (a answer) form(t testing.TB, changes ...string) url.Values {
 	t.Helper()
-	m := csrfField.FindStringSubmatch(a.body)
-	if a.status >= 500 || m == nil {
+	v := make(url.Values)
+	for _, m := range hiddenField.FindAllStringSubmatch(a.body, -1) {
+		v.Add(m[1], m[2])
+	}
+	if a.status >= 500 || len(v) == 0 {
 		t.Fatalf("no form: status %d\n%s", a.status, a.body)
 	}
-	return m[1]
+	for i := 0; i < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+		if changes[i+1] == "-" {
+			v.Del(changes[i])
+		}
+	}
+	return v
 }
 
 // decide presses a button on the consent page.
 func (b *browser) decide(page answer, decision string) answer {
 	b.w.T.Helper()
-	return b.post(url.Values{"csrf": {page.csrf(b.w.T)}, "decision": {decision}})
+	return b.post(page.form(b.w.T, "decision", decision))
 }
 
 func (b *browser) post(form url.Values) answer {

@@ -19,33 +19,35 @@ func (e *Endpoint) callback(w http.ResponseWriter, r *http.Request) {
 		e.callbackFailed(w, r, authorization.InvalidCallback())
 		return
 	}
-	if p.len() == 1 && (p.has(paramProblem) || p.has(paramDenied)) {
+	if p.len() == 1 && p.has(paramProblem) || p.len() == 2 && p.has(paramDenied) && p.has(paramTransaction) {
 		e.explain(w, r, p)
 		return
 	}
-	clientURL, err := e.flow.SignedIn(r.Context(), e.cookies.read(r), p.callback())
+	cb, j := p.callback(), e.cookies.of(r)
+	s := j.secret(authorization.IDOfState(cb.State))
+	clientURL, err := e.flow.SignedIn(r.Context(), s, cb)
+	if d, ok := errors.AsType[*authorization.Denial](err); ok {
+		logDenial(w, r, d)
+		if !d.Vouched {
+			redirect(w, broker.CallbackPath+"?"+url.Values{paramDenied: {string(d.Refusal.Code)}, paramTransaction: {s.ID()}}.Encode())
+			return
+		}
+		clientURL, err = d.URL(), nil
+	}
 	switch {
 	case err != nil:
 		e.callbackFailed(w, r, err)
 	case clientURL != "":
-		e.cookies.clear(w)
+		j.end(s)
+		j.write(w)
 		redirect(w, clientURL)
 	default:
-		redirect(w, consentPath)
+		redirect(w, consentAddress(s.ID()))
 	}
 }
 
+// callbackFailed answers a callback with a problem.
 func (e *Endpoint) callbackFailed(w http.ResponseWriter, r *http.Request, err error) {
-	if d, ok := errors.AsType[*authorization.Denial](err); ok {
-		logDenial(w, r, d)
-		if d.Vouched {
-			e.cookies.clear(w)
-			redirect(w, d.URL())
-			return
-		}
-		redirect(w, broker.CallbackPath+"?"+url.Values{paramDenied: {string(d.Refusal.Code)}}.Encode())
-		return
-	}
 	p := problemOf(err)
 	// Cognito's code was not used, so the user can load this address again.
 	if p.Kind == authorization.NotReady {
@@ -56,10 +58,12 @@ func (e *Endpoint) callbackFailed(w http.ResponseWriter, r *http.Request, err er
 	redirect(w, broker.CallbackPath+"?"+url.Values{paramProblem: {problemNames[p.Kind]}}.Encode())
 }
 
-// The query of a callback that only names an error.
+// The query of a callback that only names an error. A denial also names its
+// transaction.
 const (
-	paramProblem = "problem"
-	paramDenied  = "denied"
+	paramProblem     = "problem"
+	paramDenied      = "denied"
+	paramTransaction = "transaction"
 )
 
 // problemNames are the problems of a callback. Any site can link to their pages,
@@ -78,7 +82,7 @@ var problemNames = map[authorization.ProblemKind]string{
 // explain shows the page of a callback that failed.
 func (e *Endpoint) explain(w http.ResponseWriter, r *http.Request, p parameters) {
 	if code := p.value(paramDenied); code != "" {
-		e.fail(w, r, e.flow.Denied(r.Context(), e.cookies.read(r), code))
+		e.fail(w, r, e.flow.Denied(r.Context(), e.cookies.of(r).secret(p.value(paramTransaction)), code))
 		return
 	}
 	for kind, name := range problemNames {

@@ -45,10 +45,19 @@ func TestErrorsOfCognitoReachTheClient(t *testing.T) {
 	t.Run("another browser cannot get such a page", func(t *testing.T) {
 		b := w.browser()
 		b.arrive(requestOf(id, webURI), "alice")
-		a := b.get("/callback?denied=access_denied")
-		wantPage(t, a, http.StatusBadRequest, "this sign-in has ended")
-		if strings.Contains(a.body, "claude.ai") {
-			t.Error("there is a link to the client")
+		other, _ := b.transaction()
+		denied := b.cognitoSays(b.authorize(requestOf(w.register("open", nil, evilURI), evilURI)), "error=access_denied")
+		for name, get := range map[string]func() answer{
+			"another browser":                    func() answer { return w.browser().get(denied.location) },
+			"the id of another transaction":      func() answer { return b.get("/callback?denied=access_denied&transaction=" + other) },
+			"the id of no transaction":           func() answer { return b.get("/callback?denied=access_denied&transaction=x") },
+			"a code that the callback never has": func() answer { return b.get(strings.Replace(denied.location, "access_denied", "nonsense", 1)) },
+		} {
+			a := get()
+			wantPage(t, a, http.StatusBadRequest, "this sign-in has ended")
+			if strings.Contains(a.body, "claude.ai") || strings.Contains(a.body, "evil") {
+				t.Errorf("%s: there is a link to the client", name)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/dcr-broker/dcr-broker/internal/pages"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -10,7 +11,12 @@ import (
 // consent is GET /consent, the page that asks the user for consent. After the
 // decision it is the page that leads to the client, until the code is used.
 func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
-	q, err := e.flow.Ask(r.Context(), e.cookies.read(r))
+	p, wrong := parseParameters(r.URL.RawQuery)
+	if wrong != "" || len(p.repeated) > 0 {
+		e.showProblem(w, r, badRequest("the address is not one of this page", nil))
+		return
+	}
+	q, err := e.flow.Ask(r.Context(), e.cookies.of(r).secret(p.value(paramTransaction)))
 	if err != nil {
 		e.showProblem(w, r, err)
 		return
@@ -31,8 +37,14 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		Scopes:         look.described(q.Scopes),
 		Resource:       q.Resource,
 		RememberedDays: q.RememberedDays,
+		Transaction:    q.Transaction,
 		CSRF:           q.CSRF,
 	})
+}
+
+// consentAddress is the address of the page of a transaction.
+func consentAddress(id string) string {
+	return consentPath + "?" + url.Values{paramTransaction: {id}}.Encode()
 }
 
 // described returns the scopes for the page, without openid: the page always says

@@ -21,15 +21,18 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *http.Request) {
 		e.showProblem(w, r, err)
 		return
 	}
-	o, err := e.flow.Decide(r.Context(), e.cookies.read(r), decisionOf(form.value("decision")), form.value("csrf"))
-	switch {
-	case !o.Next.IsZero():
-		e.cookies.set(w, o.Next)
-	case o.Ended:
-		e.cookies.clear(w)
+	j, id := e.cookies.of(r), form.value(pages.TransactionField)
+	s := j.secret(id)
+	o, err := e.flow.Decide(r.Context(), s, decisionOf(form.value(pages.DecisionField)), form.value(pages.CSRFField))
+	if o.Ended {
+		j.end(s)
 	}
+	if !o.Next.IsZero() {
+		j.addSwitched(o.Next)
+	}
+	j.write(w)
 	if err != nil {
-		e.decisionFailed(w, r, err)
+		e.decisionFailed(w, r, id, err)
 		return
 	}
 	e.pages(r).Continue(w, pages.ContinueView{Lang: languages(r, o.Lang), Target: o.URL, Redirect: o.Redirect, SignOut: !o.Next.IsZero()})
@@ -48,7 +51,7 @@ func decisionOf(value string) authorization.Decision {
 	return 0
 }
 
-func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err error) {
+func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, id string, err error) {
 	if d, ok := errors.AsType[*authorization.Denial](err); ok {
 		logDenial(w, r, d)
 		e.pages(r).Continue(w, pages.ContinueView{Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect})
@@ -57,7 +60,7 @@ func (e *Endpoint) decisionFailed(w http.ResponseWriter, r *http.Request, err er
 	p := problemOf(err)
 	if p.Kind == authorization.Undecided {
 		logProblem(w, r, p)
-		redirect(w, consentPath)
+		redirect(w, consentAddress(id))
 		return
 	}
 	e.showProblem(w, r, p)

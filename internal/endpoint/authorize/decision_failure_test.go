@@ -20,7 +20,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 		}
 		t.Run("TakeStep "+point.String(), func(t *testing.T) {
 			w, b, a := start(t, "TakeStep")
-			if a.status != http.StatusSeeOther || a.location != "/consent" {
+			if a.status != http.StatusSeeOther || !a.asks() {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
 			page := b.get(a.location)
@@ -50,7 +50,7 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			w.wantError(a.target(t), webURI, "temporarily_unavailable")
 			w.wantRevoked(1)
 			w.wantNoGrant()
-			wantPage(t, b.get("/consent"), http.StatusBadRequest, "expired")
+			wantPage(t, b.consent(), http.StatusBadRequest, "expired")
 		})
 		t.Run("PutConsent "+point.String(), func(t *testing.T) {
 			w, _, a := start(t, "PutConsent")
@@ -88,7 +88,7 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			w.Store.FailNext("TakeStep", 1, point)
-			if a := b.decide(page, "cancel"); a.location != "/consent" {
+			if a := b.decide(page, "cancel"); !a.asks() {
 				t.Errorf("location = %q, want the consent page", a.location)
 			}
 			w.wantNoGrant()
@@ -105,7 +105,7 @@ func TestASecondDecisionWhenTheStoreFails(t *testing.T) {
 			first := b.decide(page, "allow").target(t)
 			w.Store.FailNext(method, 1, fake.NotApplied)
 			a := b.decide(page, "allow")
-			if a.location != "/consent" {
+			if !a.asks() {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
 			w.Store.FailNext(method, 1, fake.NotApplied)
@@ -122,10 +122,10 @@ func TestConsentPageWhenTheStoreFails(t *testing.T) {
 	b := w.browser()
 	b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 	w.Store.FailNext("Registration", 1, fake.NotApplied)
-	a := b.get("/consent")
+	a := b.consent()
 	wantPage(t, a, http.StatusServiceUnavailable, "could not be read")
 	if a.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+	wantPage(t, b.consent(), http.StatusOK, "alice")
 }

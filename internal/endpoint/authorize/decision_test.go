@@ -15,17 +15,25 @@ import (
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
-// keyOf is the key of the browser's transaction.
-func (b *browser) keyOf() credential.Hash {
+// transaction returns the ID and the secret of the browser's last transaction.
+func (b *browser) transaction() (id, secret string) {
 	b.w.T.Helper()
-	u := must.ParseURL(b.w.T, b.w.issuer)
-	for _, c := range b.client.Jar.Cookies(u) {
-		if strings.HasSuffix(c.Name, "dcr_tx") {
-			return credential.Presented(c.Value).Hash()
+	for _, c := range b.client.Jar.Cookies(must.ParseURL(b.w.T, b.w.issuer)) {
+		if _, after, ok := strings.Cut(c.Name, "dcr_tx_"); ok {
+			id, secret = after, c.Value
 		}
 	}
-	b.w.T.Fatal("the browser is in no transaction")
-	return credential.Hash{}
+	if id == "" {
+		b.w.T.Fatal("the browser is in no transaction")
+	}
+	return id, secret
+}
+
+// keyOf is the key of the browser's last transaction.
+func (b *browser) keyOf() credential.Hash {
+	b.w.T.Helper()
+	_, secret := b.transaction()
+	return credential.Presented(secret).Hash()
 }
 
 // refreshToken returns Cognito's refresh token in the browser's transaction, with
@@ -69,8 +77,8 @@ func TestCancel(t *testing.T) {
 	a := b.decide(page, "cancel")
 	wantPage(t, a, http.StatusOK, "http-equiv")
 	w.wantError(a.target(t), webURI, "access_denied")
-	if got := a.header.Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
-		t.Errorf("Set-Cookie = %q, want the cookie deleted", got)
+	if _, secret := b.transaction(); secret != "ended" {
+		t.Errorf("the browser still has the secret %q", secret)
 	}
 	w.wantRefused(app, token)
 	w.wantNoGrant()
@@ -79,9 +87,9 @@ func TestCancel(t *testing.T) {
 	}
 	t.Run("every later request gets a page", func(t *testing.T) {
 		for _, decision := range []string{"cancel", "allow", "switch"} {
-			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "no cookie")
+			wantPage(t, b.decide(page, decision), http.StatusBadRequest, "this sign-in has ended")
 		}
-		wantPage(t, b.get("/consent"), http.StatusBadRequest, "no cookie")
+		wantPage(t, b.consent(), http.StatusBadRequest, "this sign-in has ended") // back
 		w.wantNoGrant()
 	})
 }
@@ -98,7 +106,7 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 				t.Errorf("the second answer leads to %s, the first to %s", again, first)
 			}
 		}
-		if back := b.get("/consent").target(t); back.String() != first.String() {
+		if back := b.consent().target(t); back.String() != first.String() {
 			t.Errorf("back leads to %s, the decision to %s", back, first)
 		}
 		if n := len(w.AllGrants()); n != 1 {
@@ -106,7 +114,7 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 		}
 		w.useCode(first)
 		wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "decided already")
-		wantPage(t, b.get("/consent"), http.StatusBadRequest, "decided already")
+		wantPage(t, b.consent(), http.StatusBadRequest, "decided already")
 	})
 	t.Run("allow and then something else", func(t *testing.T) {
 		w := newWorld(t)
@@ -183,36 +191,40 @@ func TestForgedForms(t *testing.T) {
 	b, other := w.browser(), w.browser()
 	page := b.arrive(requestOf(id, webURI), "alice")
 	foreign := other.arrive(requestOf(id, webURI), "bob")
-	csrf := page.csrf(t)
+	twice := func(name string, values ...string) url.Values {
+		v := page.form(t, "decision", "allow")
+		v[name] = values
+		return v
+	}
+	allow, token, transaction := page.form(t, "decision", "allow"), page.form(t).Get("csrf"), page.form(t).Get("transaction")
 	for name, form := range map[string]url.Values{
-		"no token":                 {"decision": {"allow"}},
-		"empty token":              {"decision": {"allow"}, "csrf": {""}},
-		"made up token":            {"decision": {"allow"}, "csrf": {randomText()}},
-		"token of another browser": {"decision": {"allow"}, "csrf": {foreign.csrf(t)}},
-		"token twice":              {"decision": {"allow"}, "csrf": {csrf, csrf}},
-		"no decision":              {"csrf": {csrf}},
-		"decision twice":           {"decision": {"cancel", "allow"}, "csrf": {csrf}},
-		"unknown decision":         {"decision": {"Allow"}, "csrf": {csrf}},
-		"too large":                {"decision": {"allow"}, "csrf": {csrf}, "x": {strings.Repeat("x", maxForm)}},
+		"no token":                       page.form(t, "decision", "allow", "csrf", "-"),
+		"empty token":                    page.form(t, "decision", "allow", "csrf", ""),
+		"made up token":                  page.form(t, "decision", "allow", "csrf", randomText()),
+		"token of another browser":       page.form(t, "decision", "allow", "csrf", foreign.form(t).Get("csrf")),
+		"token twice":                    twice("csrf", token, token),
+		"no transaction":                 page.form(t, "decision", "allow", "transaction", "-"),
+		"transaction of another browser": page.form(t, "decision", "allow", "transaction", foreign.form(t).Get("transaction")),
+		"transaction twice":              twice("transaction", transaction, transaction),
+		"form of another browser":        foreign.form(t, "decision", "allow"),
+		"no decision":                    page.form(t),
+		"decision twice":                 twice("decision", "cancel", "allow"),
+		"unknown decision":               page.form(t, "decision", "Allow"),
+		"too large":                      page.form(t, "decision", "allow", "x", strings.Repeat("x", maxForm)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantPage(t, b.post(form), http.StatusBadRequest, "")
 		})
 	}
 	t.Run("no cookie", func(t *testing.T) {
-		wantPage(t, w.browser().post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "no cookie")
-	})
-	t.Run("token of the transaction before", func(t *testing.T) {
-		later := b.arrive(requestOf(id, webURI), "alice")
-		wantPage(t, b.post(url.Values{"decision": {"allow"}, "csrf": {csrf}}), http.StatusBadRequest, "")
-		csrf = later.csrf(t)
+		wantPage(t, w.browser().post(allow), http.StatusBadRequest, "no cookie")
 	})
 	t.Run("in the query", func(t *testing.T) {
-		a := b.get("/authorize?" + url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode())
+		a := b.get("/authorize?" + allow.Encode())
 		wantPage(t, a, http.StatusBadRequest, "client_id is required")
 	})
 	t.Run("as JSON", func(t *testing.T) {
-		r := must.Request(t, http.MethodPost, w.issuer+"/authorize", `{"decision":"allow","csrf":"`+csrf+`"}`)
+		r := must.Request(t, http.MethodPost, w.issuer+"/authorize", `{"decision":"allow","csrf":"`+token+`","transaction":"`+transaction+`"}`)
 		r.Header.Set("Content-Type", "application/json")
 		wantPage(t, b.do(r), http.StatusBadRequest, "Content-Type")
 	})
@@ -220,7 +232,7 @@ func TestForgedForms(t *testing.T) {
 	// The policy no-referrer makes the Origin of our own form null.
 	t.Run("the form itself, with any Origin", func(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.issuer+"/authorize",
-			strings.NewReader(url.Values{"decision": {"allow"}, "csrf": {csrf}}.Encode()))
+			strings.NewReader(allow.Encode()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +286,7 @@ func TestAtMostFiveCallsAStep(t *testing.T) {
 	step("GET /authorize", 3, func() { a = b.authorize(requestOf(id, webURI)) })
 	callback := b.signIn(a, "alice")
 	step("GET /callback", 4, func() { b.get(callback) })
-	step("GET /consent", 2, func() { page = b.get("/consent") })
+	step("GET /consent", 2, func() { page = b.consent() })
 	step("POST /authorize, allow", 5, func() { b.decide(page, "allow") })
 	callback = b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 	step("GET /callback, remembered", 5, func() { a = b.get(callback) })

@@ -3,7 +3,7 @@
 // from Cognito's sign-in, the consent page, the form of the consent page (POST
 // /authorize), and the page to which Cognito returns after signing out.
 //
-// It reads queries, forms and the cookie, calls authorization.Flow, and writes
+// It reads queries, forms and cookies, calls authorization.Flow, and writes
 // the result as a page or a redirect. The package leaves out every decision
 // (pkg/broker/authorization), the design of the pages (internal/pages), and the
 // token endpoint.

@@ -71,7 +71,7 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 	}
 	if !p.CSRF.IsZero() {
 		// The page names the user and has a button, in place of the detail.
-		v.Detail, v.User, v.CSRF = "", p.User, p.CSRF.Reveal()
+		v.Detail, v.User, v.Transaction, v.CSRF = "", p.User, p.Transaction, p.CSRF.Reveal()
 	}
 	e.pages(r).Problem(w, v)
 }

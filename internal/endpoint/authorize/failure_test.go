@@ -56,10 +56,10 @@ func TestARequestThatIsNotReadyWorksLater(t *testing.T) {
 	}
 	a := later(func() answer { return b.authorize(requestOf(id, webURI)) })
 	callback := b.signIn(a, "alice")
-	if a := later(func() answer { return b.get(callback) }); a.location != "/consent" {
+	if a := later(func() answer { return b.get(callback) }); !a.asks() {
 		t.Fatalf("the callback went to %q", a.location)
 	}
-	page := later(func() answer { return b.get("/consent") })
+	page := later(func() answer { return b.consent() })
 	w.wantCode(later(func() answer { return b.decide(page, "allow") }).target(t), webURI)
 	if text := w.log.String(); strings.Contains(text, "the cause") {
 		t.Errorf("the cause is in the log of each request:\n%s", text)

@@ -16,7 +16,7 @@ import (
 func (b *browser) signInAgain(clientID, uri, user string, changes ...string) (asked bool) {
 	b.w.T.Helper()
 	a := b.get(b.signIn(b.authorize(requestOf(clientID, uri, changes...)), user))
-	if a.location == "/consent" {
+	if a.asks() {
 		return true
 	}
 	b.w.wantCode(a.at(b.w.T), uri)
@@ -127,10 +127,10 @@ func TestALocalProgramGetsAPageAndNoCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a = b.get(callback.String()); a.location != "/consent" {
+		if a = b.get(callback.String()); !a.asks() {
 			t.Errorf("%s: the callback went to %q, want the consent page", uri, a.location)
 		}
-		wantPage(t, b.get("/consent"), http.StatusOK, "alice")
+		wantPage(t, b.consent(), http.StatusOK, "alice")
 	}
 	if n := len(w.AllGrants()); n != before {
 		t.Errorf("%d new grants, want none", n-before)
@@ -179,7 +179,7 @@ func TestARememberedConsentWhenTheStoreFails(t *testing.T) {
 	t.Run("the consent cannot be read", func(t *testing.T) {
 		w, b, callback := start(t)
 		w.Store.FailNext("Consent", 1, fake.NotApplied)
-		if a := b.get(callback); a.location != "/consent" {
+		if a := b.get(callback); !a.asks() {
 			t.Errorf("location = %q, want the consent page", a.location)
 		}
 	})

@@ -41,10 +41,10 @@ func TestSwitchingTheUser(t *testing.T) {
 		t.Errorf("the request to Cognito is %s, want the former one without the hint", again.location)
 	}
 	a = b.get(b.signIn(again, "bob"))
-	if a.location != "/consent" {
+	if !a.asks() {
 		t.Fatalf("callback went to %q", a.location)
 	}
-	page = b.get("/consent")
+	page = b.consent()
 	if !strings.Contains(page.body, "bob") || strings.Contains(page.body, "alice") {
 		t.Errorf("the page does not name bob\n%s", main(page.body))
 	}

@@ -162,7 +162,7 @@ var tamperedBrokered = []tampered{
 	{"registration_client_uri of a shared client", "/register", func(_ *http.Response, o map[string]any) {
 		o["registration_client_uri"], o["registration_access_token"] = "http://localhost:1/register/x", "dcr_rat_x"
 	}, "registration_client_uri is present"},
-	{"another state at the callback", "/login", redirected(`([?&]state=)[^&]*`, "${1}evil"), "This sign-in was not started here"},
+	{"another state at the callback", "/login", redirected(`([?&]state=)[^&]*`, "${1}evil"), "This browser does not know this sign-in"},
 	{"consent page without the client's name", "/consent", page("Walk through the broker", "Claude"), "does not name the client"},
 	{"consent page without the user", "/consent", page("alice", "mallory"), "step 7 "},
 	{"consent page of another browser", "/consent", page(`(name="csrf"\s+value=")[^"]*`, "${1}evil"), "This page has expired"},

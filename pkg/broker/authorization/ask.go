@@ -31,8 +31,9 @@ type Question struct {
 	// RememberedDays is how many days the consent will be stored; 0 if it is not
 	// stored.
 	RememberedDays int
-	// CSRF must come back with the decision.
-	CSRF string
+	// Transaction, the ID of the secret, and CSRF must come back with the decision.
+	Transaction string
+	CSRF        string
 }
 
 // Ask returns the question for the user of a transaction. It changes nothing,
@@ -67,7 +68,7 @@ func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error
 	}
 	if !c.admits(t.User) {
 		p := noAccess()
-		p.User, p.CSRF = t.User, credential.Presented(v.secret.csrf())
+		p.User, p.Transaction, p.CSRF = t.User, v.secret.ID(), credential.Presented(v.secret.csrf())
 		return Question{}, p
 	}
 	days := 0
@@ -82,6 +83,7 @@ func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error
 		Scopes:         t.Scopes,
 		Resource:       c.resource,
 		RememberedDays: days,
+		Transaction:    v.secret.ID(),
 		CSRF:           v.secret.csrf(),
 	}, nil
 }

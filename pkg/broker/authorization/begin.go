@@ -15,7 +15,7 @@ import (
 // "[redacted]".
 type Started struct {
 	credential.Redacted
-	// Secret replaces the secret that the browser had before.
+	// Secret is for the browser, beside those of its other transactions.
 	Secret Secret
 	// SignInURL is Cognito's authorize endpoint with the request.
 	SignInURL string
@@ -24,7 +24,7 @@ type Started struct {
 // Begin checks an authorization request (RFC 6749 §4.1.1) and stores a
 // transaction for it.
 func (f *Flow) Begin(ctx context.Context, r Request) (Started, error) {
-	v, err := f.visit(ctx, newSecret())
+	v, err := f.visit(ctx, newSecret(f.config.Now()))
 	if err != nil {
 		return Started{}, inLanguage(err, r.language())
 	}

@@ -54,13 +54,13 @@ func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	if s.IsZero() {
-		return Outcome{}, noCookie()
+	if err := s.missing(); err != nil {
+		return Outcome{}, err
 	}
 	// The Origin header is not compared in addition: the pages have the policy
 	// no-referrer, and browsers then send the origin null.
 	if !s.matches(csrf, s.csrf()) {
-		return Outcome{}, expired("the form is not of this browser's transaction")
+		return Outcome{}, expired("the form is not of this transaction")
 	}
 	switch d {
 	case Allow:

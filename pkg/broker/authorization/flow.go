@@ -172,8 +172,8 @@ func notReady(cause error) *Problem {
 
 // transaction returns the transaction of a browser.
 func (f *Flow) transaction(ctx context.Context, s Secret) (*broker.Transaction, error) {
-	if s.IsZero() {
-		return nil, noCookie()
+	if err := s.missing(); err != nil {
+		return nil, err
 	}
 	t, err := f.config.Store.Transaction(ctx, s.key())
 	if errors.Is(err, broker.ErrNotFound) {
@@ -183,10 +183,6 @@ func (f *Flow) transaction(ctx context.Context, s Secret) (*broker.Transaction, 
 		return nil, unavailable("the sign-in could not be read", err)
 	}
 	return t, nil
-}
-
-func noCookie() *Problem {
-	return &Problem{Kind: OtherBrowser, Detail: "no cookie of a transaction"}
 }
 
 // forget removes a transaction that cannot continue.

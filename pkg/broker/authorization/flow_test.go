@@ -11,6 +11,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
 
@@ -178,7 +179,7 @@ func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
 	w := newWorld(t)
 	var none Secret
 	_, err := w.flow.SignedIn(t.Context(), none, callback(none))
-	wantProblem(t, err, OtherBrowser, "state")
+	wantProblem(t, err, OtherBrowser, "no cookie")
 	_, err = w.flow.Ask(t.Context(), none)
 	wantProblem(t, err, OtherBrowser, "no cookie")
 	_, err = w.flow.Decide(t.Context(), none, Allow, none.csrf())
@@ -190,9 +191,14 @@ func TestTheZeroSecretBelongsToNoTransaction(t *testing.T) {
 }
 
 func TestASecretIsNotPrinted(t *testing.T) {
-	s := newSecret()
-	if got := ParseSecret(s.Reveal()); got != s {
-		t.Error("ParseSecret does not return what Reveal wrote")
+	now := fake.NewClock().Now()
+	s := newSecret(now)
+	if got := ParseSecret(s.ID(), s.Reveal()); got != s || !got.Began().Equal(now.Truncate(time.Millisecond)) {
+		t.Errorf("ParseSecret does not return what Reveal wrote, or the time %s instead of %s", got.Began(), now)
+	}
+	other := newSecret(now)
+	if got := ParseSecret(other.ID(), s.Reveal()); !got.IsZero() || other.ID() == s.ID() {
+		t.Error("the secret of one transaction was taken for another's")
 	}
 	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%+v %#v %s %q", s, s, s, s), slog.AnyValue(s).Resolve().String()} {
 		if strings.Contains(text, s.text) {

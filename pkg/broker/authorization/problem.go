@@ -23,7 +23,7 @@ const (
 	BadRedirectURI
 	// BadRequest is an invalid request or form.
 	BadRequest
-	// Expired is a transaction that has expired, was used or was replaced.
+	// Expired is a transaction that has expired or was used.
 	Expired
 	// OtherBrowser is a browser without the secret of the transaction.
 	OtherBrowser
@@ -60,10 +60,11 @@ type Problem struct {
 	RetryAfter time.Duration
 	// Lang is the language that the client requested; it may be empty.
 	Lang string
-	// User and CSRF are set if a user without access may sign in with another
-	// account: CSRF is the token for this decision.
-	User broker.User
-	CSRF credential.Token
+	// User, Transaction and CSRF are set if a user without access may sign in with
+	// another account: Transaction and CSRF must come back with this decision.
+	User        broker.User
+	Transaction string
+	CSRF        credential.Token
 	// Cause is logged and not shown; it may be nil.
 	Cause error
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
 func oneResource() limits {
@@ -227,12 +228,13 @@ func TestRespondKeepsTheQueryOfARedirectURI(t *testing.T) {
 }
 
 func TestDerivedSecretsDiffer(t *testing.T) {
-	a, b := newSecret(), newSecret()
+	now := fake.NewClock().Now()
+	a, b := newSecret(now), newSecret(now)
 	var all []string
 	for _, s := range []Secret{a, b} {
-		all = append(all, s.text, s.key().String(), s.state(), s.verifier(), s.csrf(), s.code("one").Reveal(), s.code("two").Reveal())
+		all = append(all, s.text, s.ID(), s.key().String(), s.state(), s.verifier(), s.csrf(), s.code("one").Reveal(), s.code("two").Reveal())
 	}
-	if slices.Sort(all); len(slices.Compact(all)) != 14 {
+	if slices.Sort(all); len(slices.Compact(all)) != 16 {
 		t.Errorf("some derived secrets are the same: %q", all)
 	}
 	if a.state() != (Secret{text: a.text}).state() {

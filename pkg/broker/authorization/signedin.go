@@ -29,10 +29,13 @@ func (v *visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	if cb.Repeated || (cb.Code == "") == (cb.Error == "") {
 		return "", InvalidCallback()
 	}
+	if err := s.missing(); err != nil {
+		return "", err
+	}
 	// RFC 9700 §4.7: without this check an attacker could sign this browser in
 	// as the attacker, with the callback of the attacker's own transaction.
 	if !s.matches(cb.State, s.state()) {
-		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this browser's transaction"}
+		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this transaction"}
 	}
 	t, err := v.takeStep(ctx, broker.StepStarted, broker.StepRedeeming)
 	if err != nil {

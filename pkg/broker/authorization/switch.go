@@ -17,13 +17,13 @@ func (v *visit) switchAccount(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	next := &visit{f, v.conf, v.ring, newSecret()}
+	next := &visit{f, v.conf, v.ring, newSecret(f.config.Now())}
 	t, err := next.repeat(ctx, old)
 	f.forget(ctx, old)
 	if err != nil {
 		return Outcome{Ended: true}, inLanguage(notRepeatable(err), old.Lang)
 	}
-	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret}, nil
+	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret, Ended: true}, nil
 }
 
 // repeat revokes the sign-in of old and stores a transaction with the same
