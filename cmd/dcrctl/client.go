@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +19,9 @@ import (
 type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List registered clients."`
 	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
-	Approve clientApproveCmd `cmd:"" help:"Approve clients that wait for approval (approval: manual)."`
+	Approve clientApproveCmd `cmd:"" help:"Approve clients that wait for approval (approval: manual), after showing what they registered."`
 	Disable clientDisableCmd `cmd:"" help:"Disable clients and end their grants. In brokered mode they cannot come back by registering again. In direct mode they can, and their app clients still work at Cognito: use client delete there."`
-	Enable  clientEnableCmd  `cmd:"" help:"Enable disabled clients. Users are asked for consent again."`
+	Enable  clientEnableCmd  `cmd:"" help:"Enable disabled clients, after showing what they registered. Users are asked for consent again."`
 	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients permanently, with their grants and the app clients that only they use."`
 	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret (brokered mode)."`
 	Adopt   clientAdoptCmd   `cmd:"" help:"Register an existing app client under its own id. From then on the broker manages it (direct mode)."`
@@ -129,6 +130,8 @@ type clientShowCmd struct {
 type clientDetail struct {
 	clientRow
 	Metadata dcr.ClientMetadata `json:"metadata"`
+	// Digest is the digest of the metadata that an approval covers.
+	Digest string `json:"digest"`
 	// Grants is the number of grants that have not ended, or have ended but
 	// still have a refresh token to revoke at Cognito.
 	Grants    int           `json:"grants"`
@@ -153,21 +156,14 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	d := clientDetail{clientRow: clientRowOf(r), Metadata: r.Metadata}
+	d := clientDetail{clientRow: clientRowOf(r), Metadata: r.Metadata, Digest: broker.MetadataDigest(r.Metadata)}
 	if d.Grants, err = countGrants(ctx, store, r.ClientID); err != nil {
 		return err
 	}
 	if d.AppClient, err = appClientOf(ctx, store, r); err != nil {
 		return err
 	}
-	m := r.Metadata
-	fields := []field{
-		{"client id", r.ClientID}, {"state", string(r.State)}, {"mode", string(r.Mode)}, {"profile", r.Profile}, {"registered by", d.registeredBy()},
-		{"registered", stamp(r.IssuedAt, "")}, {"last active", d.lastActive()}, {"expires", stamp(r.ExpiresAt, "")},
-		{"name", oneLine(m.ClientName)}, {"client uri", oneLine(m.ClientURI)}, {"redirect uris", list(m.RedirectURIs)},
-		{"grant types", strings.Join(m.GrantTypes, " ")}, {"auth method", m.TokenEndpointAuthMethod}, {"scope", oneLine(m.Scope)},
-		{"grants", strconv.Itoa(d.Grants)},
-	}
+	fields := append(clientFields(r), field{"grants", strconv.Itoa(d.Grants)})
 	if a := d.AppClient; a != nil {
 		text := fmt.Sprintf("%s, %s", cmp.Or(a.CognitoID, "not created yet"), a.State)
 		if a.Shared {
@@ -176,6 +172,25 @@ func (c *clientShowCmd) Run(ctx context.Context, op *operator) error {
 		fields = append(fields, field{"app client", text})
 	}
 	return show(op, d, fields)
+}
+
+// clientFields are the lines that describe a client: with everything that its
+// digest covers.
+func clientFields(r *broker.Registration) []field {
+	row, m := clientRowOf(r), r.Metadata
+	fields := []field{
+		{"client id", r.ClientID}, {"state", string(r.State)}, {"mode", string(r.Mode)}, {"profile", r.Profile}, {"registered by", row.registeredBy()},
+		{"registered", stamp(r.IssuedAt, "")}, {"last active", row.lastActive()}, {"expires", stamp(r.ExpiresAt, "")},
+		{"name", oneLine(m.ClientName)}, {"client uri", oneLine(m.ClientURI)}, {"policy uri", oneLine(m.PolicyURI)}, {"tos uri", oneLine(m.TOSURI)},
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Localized)) {
+		fields = append(fields, field{oneLine(name), oneLine(m.Localized[name])})
+	}
+	return append(fields,
+		field{"redirect uris", list(m.RedirectURIs)}, field{"grant types", strings.Join(m.GrantTypes, " ")},
+		field{"auth method", m.TokenEndpointAuthMethod}, field{"keys", oneLine(cmp.Or(m.JWKSURI, string(m.JWKS)))}, field{"scope", oneLine(m.Scope)},
+		field{"digest", broker.MetadataDigest(m)},
+	)
 }
 
 // oneLine escapes the line ends of s, which show would leave as they are.
@@ -291,26 +306,6 @@ func (c clientIDs) confirm(ctx context.Context, op *operator, d *deployment, fla
 		return err
 	}
 	return flag.confirmf(ctx, op, "%s%s", text.String(), question)
-}
-
-type clientApproveCmd struct{ clientIDs }
-
-func (c *clientApproveCmd) Run(ctx context.Context, op *operator) error {
-	d, err := op.deployment(ctx)
-	if err != nil {
-		return err
-	}
-	return c.each(op, "approved", func(id string) (*broker.Registration, error) { return d.Operator.Approve(ctx, id, d.caller) })
-}
-
-type clientEnableCmd struct{ clientIDs }
-
-func (c *clientEnableCmd) Run(ctx context.Context, op *operator) error {
-	d, err := op.deployment(ctx)
-	if err != nil {
-		return err
-	}
-	return c.each(op, "enabled", func(id string) (*broker.Registration, error) { return d.Operator.Enable(ctx, id, d.caller) })
 }
 
 type clientDisableCmd struct {

@@ -84,13 +84,18 @@ func show(op *operator, row any, fields []field) error {
 	if op.json {
 		return op.writeJSON([]any{row})
 	}
+	return writeFields(op.out, fields)
+}
+
+// writeFields writes the lines of show.
+func writeFields(w io.Writer, fields []field) error {
 	width := 0
 	for _, f := range fields {
 		if f.value != "" {
 			width = max(width, utf8.RuneCountInString(f.name))
 		}
 	}
-	coloured := terminal.Coloured(op.out)
+	coloured := terminal.Coloured(w)
 	for _, f := range fields {
 		if f.value == "" {
 			continue
@@ -100,7 +105,7 @@ func show(op *operator, row any, fields []field) error {
 			if i > 0 {
 				head = strings.Repeat(" ", width+2)
 			}
-			if _, err := fmt.Fprintln(op.out, head+part); err != nil {
+			if _, err := fmt.Fprintln(w, head+part); err != nil {
 				return err
 			}
 		}

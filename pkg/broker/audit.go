@@ -58,8 +58,9 @@ func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Reg
 	}
 }
 
-// Change writes what has changed from before to after. It writes nothing if
-// they do not differ.
+// Change writes what has changed from before to after, and the digest of the
+// metadata that an operator has approved with it. It writes nothing if they do
+// not differ.
 func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by telemetry.Actor, before, after *Registration) {
 	a := telemetry.Audit{Event: event, Actor: by, ClientID: after.ClientID, Profile: after.Profile}
 	old := facts(before)
@@ -68,6 +69,9 @@ func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by teleme
 		if !reflect.DeepEqual(was.Value.Any(), now.Value.Any()) {
 			a.Before, a.After = append(a.Before, was), append(a.After, now)
 		}
+	}
+	if event == telemetry.RegistrationApproved || event == telemetry.RegistrationEnabled {
+		a.After = append(a.After, slog.String("digest", after.Approved))
 	}
 	if changed := changedMembers(before.Metadata, after.Metadata); len(changed) > 0 {
 		a.After = append(a.After, slog.Any("changed", changed))

@@ -17,11 +17,11 @@ const (
 	// RegistrationActive means that the client can get tokens.
 	RegistrationActive RegistrationState = "active"
 	// RegistrationPending means that the client's profile has approval "manual"
-	// and no operator has approved the client yet. It can be managed, but gets
-	// no tokens.
+	// and no operator has approved the client with its present metadata. It can
+	// be managed, but gets no tokens.
 	RegistrationPending RegistrationState = "pending"
 	// RegistrationDisabled means that an operator has disabled the client. It
-	// can be read and updated, but not deleted, and gets no tokens.
+	// can be read, but not updated or deleted, and gets no tokens.
 	RegistrationDisabled RegistrationState = "disabled"
 	// RegistrationDeleting means that the deletion has begun. Every request
 	// except a repeated DELETE treats the registration as absent.
@@ -70,6 +70,10 @@ type Registration struct {
 	// client registered itself. A client that an operator created cannot
 	// register again, so its registration does not end for inactivity.
 	CreatedBy string `json:"created_by,omitempty"`
+	// Approved is the MetadataDigest of the metadata that an operator has
+	// approved, empty if no operator has. Under a profile with approval "manual"
+	// a registration with other metadata is pending.
+	Approved string `json:"approved,omitempty"`
 	// Metadata is the client metadata as it was returned to the client: what
 	// the client sent, after validation and policy.
 	Metadata dcr.ClientMetadata `json:"metadata"`

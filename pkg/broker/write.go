@@ -34,10 +34,10 @@ func RecordRegistration(ctx context.Context, store Registrations, r *Registratio
 	return nil
 }
 
-// ReplaceRegistration stores r, whose state or access tokens have changed.
-// After an error that does not tell whether r was stored, it reads the record
-// and compares these two: new tokens are random, so no other request can have
-// written them.
+// ReplaceRegistration stores r, whose state, approval or access tokens have
+// changed. After an error that does not tell whether r was stored, it reads the
+// record and compares these three: new tokens are random, and an approval is of
+// certain metadata, so another request has at most written the same.
 func ReplaceRegistration(ctx context.Context, store Registrations, r *Registration) error {
 	err := store.ReplaceRegistration(ctx, r)
 	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
@@ -46,7 +46,7 @@ func ReplaceRegistration(ctx context.Context, store Registrations, r *Registrati
 	again, cancel := CleanupContext(ctx)
 	defer cancel()
 	stored, readErr := store.Registration(again, r.ClientID)
-	if readErr == nil && stored.AccessTokens == r.AccessTokens && stored.State == r.State {
+	if readErr == nil && stored.AccessTokens == r.AccessTokens && stored.State == r.State && stored.Approved == r.Approved {
 		r.Version = stored.Version
 		return nil
 	}

@@ -155,7 +155,8 @@ func TestOperatorsAreAudited(t *testing.T) {
 	if _, err := w.Enable(t.Context(), id, "ada"); err != nil {
 		t.Fatal(err)
 	}
-	l.want("Enable", `{"actor":{"id":"ada","kind":"operator"},"after":{"state":"active"},"before":{"state":"disabled"},`+
+	l.is(w.Registration(id).Approved, "DIGEST")
+	l.want("Enable", `{"actor":{"id":"ada","kind":"operator"},"after":{"digest":"DIGEST","state":"active"},"before":{"state":"disabled"},`+
 		`"client_id":"dcr_fixed","event":"registration.enabled","profile":"trusted"}`)
 	w.Allow(id)
 	if _, err := w.EndGrantsOfUser(t.Context(), "ann", "ada"); err != nil {

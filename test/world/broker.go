@@ -175,14 +175,22 @@ func (b *Broker) Sweep(ctx context.Context, o janitor.Options) (janitor.Report, 
 	return b.Janitor.Sweep(ctx, o)
 }
 
-// Approve calls the Operator.
+// Approve calls the Operator, who has just seen the client.
 func (b *Broker) Approve(ctx context.Context, clientID, by string) (*broker.Registration, error) {
-	return b.Operator.Approve(ctx, clientID, by)
+	r, err := b.Operator.Client(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	return b.Operator.Approve(ctx, r, by)
 }
 
-// Enable calls the Operator.
+// Enable calls the Operator, who has just seen the client.
 func (b *Broker) Enable(ctx context.Context, clientID, by string) (*broker.Registration, error) {
-	return b.Operator.Enable(ctx, clientID, by)
+	r, err := b.Operator.Client(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	return b.Operator.Enable(ctx, r, by)
 }
 
 // Disable calls the Operator.

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/registration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -28,9 +26,7 @@ func (l *Lifecycle) Update(ctx context.Context, c *registration.Change) error {
 		return err
 	}
 	r := c.After
-	if r.State == broker.RegistrationActive && c.Profile.Approval() == policy.ApprovalManual && r.CreatedBy == "" && !reflect.DeepEqual(r.Metadata, c.Before.Metadata) {
-		r.State = broker.RegistrationPending // the operator approved other metadata
-	}
+	c.Profile.CheckApproval(c.Before, r)
 	if err := c.Commit(ctx); err != nil {
 		return err
 	}

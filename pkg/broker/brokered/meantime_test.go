@@ -27,7 +27,7 @@ func TestADeletionIsNotMistakenForAnotherWrite(t *testing.T) {
 	})
 	rat := credential.Presented(info.RegistrationAccessToken)
 	world.WantCode(t, "Delete", w.Delete(t.Context(), info.ClientID, rat), dcr.Unavailable)
-	world.WantCode(t, "Delete again, of a disabled client", w.Delete(t.Context(), info.ClientID, rat), dcr.InvalidToken)
+	world.WantCode(t, "Delete again, of a disabled client", w.Delete(t.Context(), info.ClientID, rat), dcr.InsufficientScope)
 	w.Recover()
 	w.CheckConsistent()
 }

@@ -95,7 +95,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 			err = l.registerRepeated(ctx, a, r, take)
 		}
 		if err == nil {
-			l.recent.saw(r, at)
+			l.recent.saw(r, a.Metadata.Scope, at)
 			return r, nil
 		}
 		if !errors.Is(err, broker.ErrExists) && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrNotFound) {
@@ -136,9 +136,9 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 	if until := policy.UnconfirmedUntil(a.Profile, l.now()); !r.ExpiresAt.IsZero() && (until.IsZero() || until.Sub(r.ExpiresAt) >= extendEvery) {
 		r.ExpiresAt, changed = until, true
 	}
-	// The scopes come from the profile, which may have changed.
-	if r.Metadata.Scope != a.Metadata.Scope {
-		r.Metadata.Scope, changed = a.Metadata.Scope, true
+	if scope := a.Profile.RepeatedScope(r, a.Metadata.Scope); scope != r.Metadata.Scope {
+		r.Metadata.Scope, changed = scope, true
+		a.Profile.CheckApproval(before, r)
 	}
 	if changed {
 		if err := l.store.ReplaceRegistration(ctx, r); err != nil {

@@ -31,13 +31,13 @@ type sighting struct {
 	at        time.Time // before the registration was read
 	issuedAt  time.Time
 	expiresAt time.Time
-	scope     string
+	scope     string // of the profile
 }
 
 func newRecent() *recent { return &recent{seen: make(map[string]sighting)} }
 
 // issuedAt returns when the registration was created, if this process has
-// recently seen it stored with this scope.
+// recently seen it while its profile had this scope.
 func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,9 +48,9 @@ func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, boo
 	return s.issuedAt, true
 }
 
-// saw remembers a registration that was read or written. at is the time before
-// that.
-func (c *recent) saw(r *broker.Registration, at time.Time) {
+// saw remembers a registration that was read or written, and the scope that its
+// client is told. at is the time before that.
+func (c *recent) saw(r *broker.Registration, scope string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.seen) >= maxRecent {
@@ -59,5 +59,5 @@ func (c *recent) saw(r *broker.Registration, at time.Time) {
 	if len(c.seen) >= maxRecent {
 		clear(c.seen)
 	}
-	c.seen[r.ClientID] = sighting{at: at, issuedAt: r.IssuedAt, expiresAt: r.ExpiresAt, scope: r.Metadata.Scope}
+	c.seen[r.ClientID] = sighting{at: at, issuedAt: r.IssuedAt, expiresAt: r.ExpiresAt, scope: scope}
 }

@@ -62,7 +62,8 @@ func (o *Operator) Create(ctx context.Context, n NewClient) (*dcr.ClientInformat
 	if err != nil {
 		return nil, err
 	}
-	r.CreatedBy, r.State = n.By, broker.RegistrationActive
+	r.CreatedBy = n.By
+	r.Approve()
 	r.ExpiresAt, r.Due = time.Time{}, time.Time{}
 	issued := broker.Issued{Registration: r}
 	if !m.Public() {

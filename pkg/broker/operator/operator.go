@@ -66,10 +66,19 @@ func New(c Config) (*Operator, error) {
 	return &Operator{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
 }
 
-// Approve activates a client that waits for approval. A client that is already
-// active is no error; a client in another state is a *broker.StateError.
-func (o *Operator) Approve(ctx context.Context, clientID, by string) (*broker.Registration, error) {
-	return o.change(ctx, clientID, telemetry.RegistrationApproved, by, func(r *broker.Registration) error {
+// Client returns the client with this id, in any state, for an operator who
+// decides about it.
+func (o *Operator) Client(ctx context.Context, clientID string) (*broker.Registration, error) {
+	return o.registration(ctx, clientID)
+}
+
+// Approve activates a client that waits for approval. shown is the registration
+// that the operator has seen, as the store has it: if it was changed since, the
+// error is broker.ErrConflict, and the operator has to look again. A client that
+// is already active is no error; a client in another state is a
+// *broker.StateError.
+func (o *Operator) Approve(ctx context.Context, shown *broker.Registration, by string) (*broker.Registration, error) {
+	return o.change(ctx, shown, telemetry.RegistrationApproved, by, func(r *broker.Registration) error {
 		if err := requireState(r, broker.RegistrationPending); err != nil {
 			return err
 		}
@@ -77,11 +86,12 @@ func (o *Operator) Approve(ctx context.Context, clientID, by string) (*broker.Re
 	})
 }
 
-// Enable activates a disabled client. Its former grants stay ended. A client
-// that is already active is no error; a client in another state, or a client of
-// direct mode whose app client no longer exists, is a *broker.StateError.
-func (o *Operator) Enable(ctx context.Context, clientID, by string) (*broker.Registration, error) {
-	return o.change(ctx, clientID, telemetry.RegistrationEnabled, by, func(r *broker.Registration) error {
+// Enable activates a disabled client, with the metadata of shown, as Approve
+// does. Its former grants stay ended. A client that is already active is no
+// error; a client in another state, or a client of direct mode whose app client
+// no longer exists, is a *broker.StateError.
+func (o *Operator) Enable(ctx context.Context, shown *broker.Registration, by string) (*broker.Registration, error) {
+	return o.change(ctx, shown, telemetry.RegistrationEnabled, by, func(r *broker.Registration) error {
 		if err := requireState(r, broker.RegistrationDisabled); err != nil {
 			return err
 		}
@@ -107,31 +117,23 @@ func requireState(r *broker.Registration, state broker.RegistrationState) error 
 	return &broker.StateError{ClientID: r.ClientID, State: r.State}
 }
 
-// change reads a registration and replaces it by the result of f. It tries
-// again if another request changes the registration at the same time.
-func (o *Operator) change(ctx context.Context, clientID string, event telemetry.Event, by string, f func(*broker.Registration) error) (*broker.Registration, error) {
-	for range broker.Attempts {
-		r, err := o.registration(ctx, clientID)
-		if err != nil {
-			return nil, err
-		}
-		before := r.Clone()
-		err = f(r)
-		if errors.Is(err, errActive) {
-			return r, nil
-		}
-		if err == nil {
-			err = broker.ReplaceRegistration(ctx, o.c.Store, r)
-		}
-		if err == nil {
-			o.trail.Change(ctx, event, broker.ByOperator(by), before, r)
-			return r, nil
-		}
-		if !errors.Is(err, broker.ErrConflict) {
-			return nil, fmt.Errorf("client %s: %w", clientID, err)
-		}
+// change replaces the registration that the operator has seen by the result of f.
+// It does not try again if another request has changed the registration: the
+// operator has not seen the other one.
+func (o *Operator) change(ctx context.Context, shown *broker.Registration, event telemetry.Event, by string, f func(*broker.Registration) error) (*broker.Registration, error) {
+	r := shown.Clone()
+	err := f(r)
+	if errors.Is(err, errActive) {
+		return r, nil
 	}
-	return nil, fmt.Errorf("client %s: %w", clientID, broker.ErrConflict)
+	if err == nil {
+		err = broker.ReplaceRegistration(ctx, o.c.Store, r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("client %s: %w", shown.ClientID, err)
+	}
+	o.trail.Change(ctx, event, broker.ByOperator(by), shown, r)
+	return r, nil
 }
 
 // registration returns a registration in any state.
@@ -143,7 +145,7 @@ func (o *Operator) registration(ctx context.Context, clientID string) (*broker.R
 	return r, nil
 }
 
-// activate makes r active, with lifetimes as if it had just been used.
+// activate approves r and makes it active, with lifetimes as if it had just been used.
 func (o *Operator) activate(ctx context.Context, r *broker.Registration) error {
 	pol, err := o.c.Policy(ctx)
 	if err != nil {
@@ -151,7 +153,7 @@ func (o *Operator) activate(ctx context.Context, r *broker.Registration) error {
 	}
 	profile, _ := pol.Profile(r.Profile)
 	now := broker.Seconds(o.c.Now())
-	r.State = broker.RegistrationActive
+	r.Approve()
 	if !r.ExpiresAt.IsZero() && profile != nil {
 		// The client is still unconfirmed, because no user has used it. Its
 		// lifetime starts again.

@@ -116,9 +116,9 @@ func TestADisabledOrDeletedClientCannotRegisterAgain(t *testing.T) {
 	}
 }
 
-// A disabled client cannot delete itself either: without its record it could
-// register again.
-func TestADisabledClientCannotDeleteItself(t *testing.T) {
+// A disabled client can be read, and nothing else. An operator who enables it has
+// seen its metadata, and without its record it could register again.
+func TestADisabledClientCannotBeChangedOrDeleted(t *testing.T) {
 	brokered := world.NewLife(t)
 	vouched, vouchedRAT := brokered.Vouched("trusted", world.AppBody)
 	brokered.MustProvision(brokered.AppClientKey(vouched))
@@ -130,15 +130,21 @@ func TestADisabledClientCannotDeleteItself(t *testing.T) {
 		s        *world.Broker
 		clientID string
 		rat      credential.Token
+		body     string
 	}{
-		{broker.ModeBrokered, brokered.World, brokered.Broker, vouched, vouchedRAT},
-		{broker.ModeDirect, direct, direct.Broker, info.ClientID, infoRAT},
+		{broker.ModeBrokered, brokered.World, brokered.Broker, vouched, vouchedRAT, world.AppBody},
+		{broker.ModeDirect, direct, direct.Broker, info.ClientID, infoRAT, world.PublicBody},
 	} {
 		t.Run(string(tt.mode), func(t *testing.T) {
 			if _, err := tt.s.Disable(t.Context(), tt.clientID, "ops"); err != nil {
 				t.Fatal(err)
 			}
-			world.WantCode(t, "Delete", tt.s.Delete(t.Context(), tt.clientID, tt.rat), dcr.InvalidToken)
+			world.WantCode(t, "Delete", tt.s.Delete(t.Context(), tt.clientID, tt.rat), dcr.InsufficientScope)
+			_, err := tt.s.Update(t.Context(), tt.clientID, tt.rat, world.Update(t, tt.body, tt.clientID, "client_name", "Other"))
+			world.WantCode(t, "Update", err, dcr.InsufficientScope)
+			if info, err := tt.s.Read(t.Context(), tt.clientID, tt.rat); err != nil || info.Metadata.ClientName == "Other" {
+				t.Errorf("Read = %+v, %v, want the metadata from before", info, err)
+			}
 			if r, err := tt.w.Inner.Registration(t.Context(), tt.clientID); err != nil || r.State != broker.RegistrationDisabled {
 				t.Errorf("Registration = %+v, %v, want it disabled", r, err)
 			}
@@ -363,5 +369,5 @@ func TestAClientOfDirectModeWithoutAppClientIsNotEnabled(t *testing.T) {
 		t.Errorf("Enable = %v, want a StateError", err)
 	}
 	_, err = w.Update(t.Context(), info.ClientID, rat, world.Update(t, world.PublicBody, info.ClientID))
-	world.WantCode(t, "Update", err, dcr.InvalidToken)
+	world.WantCode(t, "Update", err, dcr.InsufficientScope)
 }

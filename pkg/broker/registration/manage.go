@@ -18,6 +18,13 @@ func BadToken() error {
 	return dcr.Errorf(dcr.InvalidToken, "the registration access token is not valid for this client")
 }
 
+// disabled is the error for a client that may not change or delete its
+// registration because an operator has disabled it: 403, as RFC 7592 §2.2 and
+// §2.3 say.
+func disabled() error {
+	return dcr.Errorf(dcr.InsufficientScope, "the operator of this server has switched this client off, so it cannot be changed or deleted")
+}
+
 // Read returns the registration of the client (RFC 7592 §2.1).
 func (g *Registrar) Read(ctx context.Context, clientID string, tok credential.Token) (*dcr.ClientInformation, error) {
 	r, err := g.managed(ctx, clientID, tok)
@@ -29,11 +36,16 @@ func (g *Registrar) Read(ctx context.Context, clientID string, tok credential.To
 
 // Update replaces the metadata of the client (RFC 7592 §2.2) under the current
 // policy. The response has a new registration access token. The old one stays
-// valid until the first use of the new one, even in a request that is refused.
+// valid until the first use of the new one, even in a request that is refused. A
+// disabled client cannot be changed: an operator who enables it has seen its
+// metadata.
 func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.Token, req *dcr.Request) (*dcr.ClientInformation, error) {
 	r, err := g.managed(ctx, clientID, tok)
 	if err != nil {
 		return nil, err
+	}
+	if r.State == broker.RegistrationDisabled {
+		return nil, disabled()
 	}
 	c, err := g.change(ctx, r, req)
 	if err != nil {
@@ -50,14 +62,18 @@ func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.
 // Delete removes the client (RFC 7592 §2.3). After an error with the code
 // dcr.Unavailable the client can repeat it with the same token. A client of the
 // other mode can be deleted too. A disabled client cannot: its record belongs
-// to the operator, and without it the client could register again.
+// to the operator, and without it the client could register again. Its error is
+// that of Update.
 func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := g.authenticate(ctx, clientID, tok)
 	if err != nil {
 		return err
 	}
-	if r.State == broker.RegistrationDeleted || r.State == broker.RegistrationRemoved || r.State == broker.RegistrationDisabled {
+	switch r.State {
+	case broker.RegistrationDeleted, broker.RegistrationRemoved:
 		return BadToken()
+	case broker.RegistrationDisabled:
+		return disabled()
 	}
 	if !g.lifecycle.Manages(r) {
 		return g.former.Delete(ctx, r)
