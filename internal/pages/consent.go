@@ -48,8 +48,10 @@ type ConsentView struct {
 	ClientURI  string
 	PolicyURI  string
 	TermsURI   string
-	// Redirect is the redirect URI of this request.
+	// Redirect is the redirect URI of this request. Forwards reports whether its
+	// server hands the response on to a program on the user's device.
 	Redirect dcr.RedirectURI
+	Forwards bool
 	// Scopes are the scopes to grant, without openid.
 	Scopes []Scope
 	// Resource is the MCP server that the client wants to use.
@@ -64,7 +66,7 @@ type ConsentView struct {
 
 // Consent writes the consent page, with status 200.
 func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
-	place, ok := placeOf(v.Redirect)
+	place, ok := placeOf(v.Redirect, v.Forwards)
 	if !ok {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
@@ -112,9 +114,15 @@ func (p *page) requester(m *messages, place place, v ConsentView) {
 	if place.onDevice() {
 		p.message(t.DeviceAsk)
 		p.html("</h2>\n" + `<p class="place">`)
-		p.message(t.Device)
-		p.html("</p>\n")
-		p.paragraph(t.Scheme, part{"scheme", "code", place.scheme + ":"})
+		if place.forwards {
+			p.message(t.DeviceThrough, isolated("host", place.host))
+			p.html("</p>\n")
+			p.paragraph(t.Through, isolated("host", place.host))
+		} else {
+			p.message(t.Device)
+			p.html("</p>\n")
+			p.paragraph(t.Scheme, part{"scheme", "code", place.scheme + ":"})
+		}
 	} else {
 		p.message(t.Website)
 		p.html("</h2>\n" + `<p class="place">`)

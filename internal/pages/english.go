@@ -4,11 +4,15 @@ var english = messages{
 	Lang: "en",
 	Dir:  "ltr",
 	Consent: consentText{
-		Title:       "Allow access to {resource}?",
-		Website:     "This website asks",
-		Device:      "An app on this device",
-		DeviceAsk:   "The request comes from",
-		Scheme:      "The answer goes to it through {scheme}",
+		Title:     "Allow access to {resource}?",
+		Website:   "This website asks",
+		Device:    "An app on this device",
+		DeviceAsk: "The request comes from",
+		Scheme:    "The answer goes to it through {scheme}",
+
+		DeviceThrough: "An app on this device, through {host}",
+		Through:       "The answer goes to {host}, which hands it on to the app.",
+
 		Warning:     "Any program on this device can pose as this app. Allow only if you have just started this yourself, in an app that you trust.",
 		Punycode:    "This address is written with letters beyond a to z, which can look like others. What stands here is its exact form.",
 		Named:       "It calls itself “{name}”.",
@@ -55,6 +59,7 @@ var english = messages{
 		RefusedWhy:   "The app that sent you here asked for something that it cannot have. Your account was not touched.",
 		NotFollowed:  "Your browser does not go back by itself, because nobody vouches for {host}. Follow the link only if you know that site.",
 		NotForwarded: "Your browser does not go back by itself, because nobody vouches for the app that opens {scheme} links. Follow the link only if you have just started this yourself.",
+		NotThrough:   "Your browser does not go back by itself, because {host} hands the answer on to an app on this device, and cannot say to which one. Follow the link only if you have just started this yourself.",
 		Back:         "Go back to {host}",
 		BackToDevice: "Go back to the app",
 	},

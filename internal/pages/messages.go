@@ -22,6 +22,10 @@ type consentText struct {
 	Device    text // an app on this device, shown instead of a host
 	DeviceAsk text // heading above the client: an app on this device
 	Scheme    text // {scheme}: how the response gets to an app on this device
+	// DeviceThrough and Through replace Device and Scheme if a website hands the
+	// response on to an app on this device. {host}
+	DeviceThrough text
+	Through       text
 	// Warning is for an app on this device: any program can pose as it.
 	Warning     text
 	Punycode    text // the host is an A-label of letters outside ASCII
@@ -72,6 +76,7 @@ type onwardText struct {
 	RefusedWhy   text
 	NotFollowed  text // {host}: why there is no automatic redirect
 	NotForwarded text // {scheme}: the same for an app on this device
+	NotThrough   text // {host}: the same for an app behind a website that hands the response on
 	Back         text // {host}: link
 	BackToDevice text // link
 }

@@ -30,7 +30,9 @@ type ContinueView struct {
 func (p *Pages) Continue(w http.ResponseWriter, v ContinueView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Redirect, v.Target)
+	// The page after a decision names the host also if that hands the response on:
+	// the user has read on the consent page where it goes.
+	place, ok := placeOfTarget(v.Redirect, v.Target, false)
 	if v.SignOut {
 		ok = isWeb(v.Target) // an address of Cognito, not a redirect URI
 	}
@@ -71,8 +73,10 @@ type LinkBackView struct {
 	Lang string
 	// Target is the redirect URI with the error.
 	Target string
-	// Redirect is the redirect URI of Target.
+	// Redirect is the redirect URI of Target. Forwards has the meaning of
+	// ConsentView.Forwards.
 	Redirect dcr.RedirectURI
+	Forwards bool
 	// Detail is for the developer of the client. Optional.
 	Detail    string
 	RequestID string
@@ -84,17 +88,21 @@ type LinkBackView struct {
 func (p *Pages) LinkBack(w http.ResponseWriter, v LinkBackView) {
 	m := messagesFor(v.Lang)
 	t := &m.Onward
-	place, ok := placeOfTarget(v.Redirect, v.Target)
+	place, ok := placeOfTarget(v.Redirect, v.Target, v.Forwards)
 	if !ok {
 		p.Problem(w, ProblemView{Lang: v.Lang, Problem: Internal})
 		return
 	}
 	pg := p.begin(m, nil, func(pg *page) { pg.message(t.Refused) }, plain(t.Refused))
 	pg.paragraph(t.RefusedWhy)
-	if place.onDevice() {
+	switch {
+	case place.forwards:
+		pg.paragraph(t.NotThrough, isolated("host", place.host))
+		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
+	case place.onDevice():
 		pg.paragraph(t.NotForwarded, part{"scheme", "code", place.scheme + ":"})
 		pg.exitLink(v.Target, t.BackToDevice)
-	} else {
+	default:
 		pg.paragraph(t.NotFollowed, isolated("host", place.host))
 		pg.exitLink(v.Target, t.Back, isolated("host", place.host))
 	}

@@ -97,6 +97,11 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 			v.Redirect, v.Resource.Name = parsed("cursor://claude.ai/cb"), ""
 			p.Consent(w, v)
 		},
+		"consent-forwards": func(w http.ResponseWriter) {
+			v := sample()
+			v.Redirect, v.Forwards = parsed("https://vscode.dev/redirect"), true
+			p.Consent(w, v)
+		},
 		"consent-hostile": func(w http.ResponseWriter) {
 			v := sample()
 			v.ClientName = "</bdi><script>alert(1)</script>\u202e" + strings.Repeat("x", 10_000)
@@ -114,6 +119,9 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		},
 		"back-https": func(w http.ResponseWriter) {
 			p.LinkBack(w, LinkBackView{Target: "https://evil.example/cb?error=invalid_scope", Redirect: redirectOf("https://evil.example/cb?error=invalid_scope"), Detail: "invalid_scope: none is left", RequestID: "r1"})
+		},
+		"back-forwards": func(w http.ResponseWriter) {
+			p.LinkBack(w, LinkBackView{Target: "https://vscode.dev/redirect?error=x", Redirect: redirectOf("https://vscode.dev/redirect?error=x"), Forwards: true})
 		},
 		"back-private-use": func(w http.ResponseWriter) {
 			p.LinkBack(w, LinkBackView{Target: "cursor://x/cb?error=invalid_scope", Redirect: redirectOf("cursor://x/cb?error=invalid_scope")})

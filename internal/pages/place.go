@@ -11,18 +11,21 @@ import (
 type place struct {
 	kind dcr.URIKind
 	// host is the A-label of an https URI, with its port if that is not 443. It
-	// is empty for an app on this device, because the host of a private-use URI
-	// has no meaning: cursor://claude.ai/ is not claude.ai.
+	// is empty for a loopback or private-use URI: the host of the latter has no
+	// meaning, cursor://claude.ai/ is not claude.ai.
 	host   string
 	scheme string
+	// forwards is set if the server of an https URI hands the response on to a
+	// program on this device.
+	forwards bool
 }
 
 // placeOf returns false for the zero RedirectURI.
-func placeOf(u dcr.RedirectURI) (place, bool) {
+func placeOf(u dcr.RedirectURI, forwards bool) (place, bool) {
 	if u.Kind == 0 {
 		return place{}, false
 	}
-	p := place{kind: u.Kind, scheme: u.Scheme}
+	p := place{kind: u.Kind, scheme: u.Scheme, forwards: forwards && u.Kind == dcr.HTTPS}
 	if u.Kind == dcr.HTTPS {
 		p.host = u.Host
 		if u.Port != "" && u.Port != "443" {
@@ -34,7 +37,7 @@ func placeOf(u dcr.RedirectURI) (place, bool) {
 
 // placeOfTarget is placeOf for target, which is u with the parameters of a
 // response, of any length. It returns false if target is anything else.
-func placeOfTarget(u dcr.RedirectURI, target string) (place, bool) {
+func placeOfTarget(u dcr.RedirectURI, target string, forwards bool) (place, bool) {
 	params, ok := strings.CutPrefix(target, u.Raw)
 	if !ok || params != "" && params[0] != '?' && params[0] != '&' {
 		return place{}, false
@@ -44,11 +47,11 @@ func placeOfTarget(u dcr.RedirectURI, target string) (place, bool) {
 			return place{}, false
 		}
 	}
-	return placeOf(u)
+	return placeOf(u, forwards)
 }
 
 // onDevice reports whether the target is a program on the user's device.
-func (p place) onDevice() bool { return p.kind != dcr.HTTPS }
+func (p place) onDevice() bool { return p.kind != dcr.HTTPS || p.forwards }
 
 // plainHost returns the ASCII host of a web address from a client's metadata;
 // "" if the address has none.

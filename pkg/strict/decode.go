@@ -258,6 +258,9 @@ func wanted(t reflect.Type) string {
 		if t.Elem().Kind() == reflect.String {
 			return "an array of strings"
 		}
+		if reflect.PointerTo(t.Elem()).Implements(reflect.TypeFor[Decoder]()) {
+			return "an array"
+		}
 		return "an array of objects"
 	}
 	return "an object"

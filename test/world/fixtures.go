@@ -27,7 +27,7 @@ const DirectPolicy = `{
       "redirect_uris": {
         "presets": [
           "chatgpt", "claude", "claude-code", "codex", "cursor", "gemini-cli",
-          "inspector", "mcp-remote", "n8n-cloud", "opencode", "vscode"
+          "inspector", "mcp-remote", "opencode", "vscode"
         ],
         "loopback": true
       },

@@ -34,6 +34,7 @@ func (e *Endpoint) consent(w http.ResponseWriter, r *http.Request) {
 		PolicyURI:      q.Client.PolicyURI,
 		TermsURI:       q.Client.TOSURI,
 		Redirect:       q.Redirect,
+		Forwards:       q.Forwards,
 		Scopes:         look.described(q.Scopes),
 		Resource:       q.Resource,
 		RememberedDays: q.RememberedDays,

@@ -23,7 +23,7 @@ func (e *Endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	e.pages(r).LinkBack(w, pages.LinkBackView{
-		Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect,
+		Lang: languages(r, d.Lang), Target: d.URL(), Redirect: d.Redirect, Forwards: d.Forwards,
 		Detail: string(d.Refusal.Code) + ": " + d.Refusal.Description, RequestID: httpapi.RequestID(r),
 	})
 }

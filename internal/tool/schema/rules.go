@@ -38,7 +38,9 @@ var rules = map[string]rule{
 	"profiles.*.redirect_uris.presets[]":             oneOf(policy.Presets()),
 	"profiles.*.redirect_uris.any_https":             standard(false),
 	"profiles.*.redirect_uris.any_private_use":       standard(false),
-	"profiles.*.redirect_uris.https[]":               pattern(`^https://`),
+	"profiles.*.redirect_uris.https":                 unique,
+	"profiles.*.redirect_uris.https[].pattern":       pattern(`^https://`),
+	"profiles.*.redirect_uris.https[].forwards":      standard(false),
 	"profiles.*.redirect_uris.private_use_schemes[]": pattern(`^[A-Za-z][A-Za-z0-9+.-]*$`),
 	"profiles.*.grant_types":                         all(items(1, 0), standard(dcr.DefaultGrantTypes())),
 	"profiles.*.grant_types[]":                       oneOf(dcr.GrantTypes()),
@@ -124,6 +126,8 @@ func items(least, most int) rule {
 		}
 	}
 }
+
+func unique(s *jsonschema.Schema) { s.UniqueItems = true }
 
 func members(least int) rule { return func(s *jsonschema.Schema) { s.MinProperties = &least } }
 

@@ -135,6 +135,12 @@ func (g *generator) kind(path string, t reflect.Type, tag reflect.StructTag) (*j
 		one := 1
 		list.MinItems = &one
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string", MinLength: &one}, list}}, nil
+	case reflect.TypeFor[policy.DocumentHTTPS]():
+		o, err := g.object(path, t)
+		if err != nil {
+			return nil, err
+		}
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string", Pattern: o.Properties["pattern"].Pattern}, o}}, nil
 	}
 	if c, ok := reflect.Zero(t).Interface().(strict.Choice); ok {
 		s := &jsonschema.Schema{Type: "string"}

@@ -17,8 +17,10 @@ type Question struct {
 	// is unused: the redirect URI with the code. The page then has no question,
 	// and the other fields except Lang and Redirect are empty.
 	ClientURL string
-	// Redirect is the redirect URI of this request.
+	// Redirect is the redirect URI of this request. Forwards reports whether its
+	// server hands the response on to a program on the user's device.
 	Redirect dcr.RedirectURI
+	Forwards bool
 
 	// User has signed in.
 	User broker.User
@@ -80,6 +82,7 @@ func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error
 		User:           t.User,
 		Client:         c.reg.Metadata,
 		Redirect:       c.redirect,
+		Forwards:       c.forwards,
 		Scopes:         t.Scopes,
 		Resource:       c.resource,
 		RememberedDays: days,

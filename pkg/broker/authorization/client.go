@@ -21,13 +21,20 @@ type client struct {
 	state    string
 	// vouched has the meaning of Denial.Vouched.
 	vouched bool
+	// forwards reports whether the redirect URI forwards by today's policy; see
+	// policy.Profile.Forwards.
+	forwards bool
 	// resource is the protected resource of a transaction. It is the zero Resource
 	// for a new request.
 	resource broker.Resource
 }
 
 func newClient(reg *broker.Registration, profile *policy.Profile, u dcr.RedirectURI, state string) client {
-	return client{reg: reg, profile: profile, redirect: u, state: state, vouched: reg.Vouched() || profile.Vouches(u)}
+	c := client{reg: reg, profile: profile, redirect: u, state: state, forwards: profile.Forwards(u)}
+	// A voucher is for the client, not for the program to which a response is
+	// forwarded.
+	c.vouched = profile.Vouches(u) || reg.Vouched() && !c.forwards
+	return c
 }
 
 // client returns the client of a new request.
@@ -127,10 +134,6 @@ func (c client) admits(u broker.User) bool {
 	return c.profile.Users().Allow(u.Groups, u.IdentityProvider)
 }
 
-// remembers reports whether a consent for this client is stored, so that the
-// user does not see the page again. Any program on the user's device can pose
-// as a client with a loopback or private-use redirect URI (RFC 8252 §8.6), so
-// such a request always needs the user.
-func (c client) remembers() bool {
-	return c.profile.Consent() == policy.ConsentRemember && c.redirect.Kind == dcr.HTTPS
-}
+// remembers reports whether a consent for this client is stored, and used, by
+// today's policy.
+func (c client) remembers() bool { return c.profile.Remembers(c.redirect) }

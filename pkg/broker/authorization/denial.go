@@ -28,14 +28,17 @@ type Denial struct {
 	Refusal broker.Refusal
 	// Vouched reports whether the browser may be redirected to URL without a
 	// click of the user: the registration has a voucher, or a rule of the policy
-	// vouches for the redirect URI. For any other URI the page has only a link,
+	// vouches for the redirect URI, and its server does not hand responses on. For
+	// any other URI the page has only a link,
 	// because the broker must not be an open redirector (RFC 9700 §4.11.2).
 	Vouched bool
 	// Lang has the meaning of Problem.Lang.
 	Lang string
 
-	// Redirect is the redirect URI of URL.
+	// Redirect is the redirect URI of URL. Forwards reports whether its server
+	// hands responses on.
 	Redirect dcr.RedirectURI
+	Forwards bool
 
 	issuer, state string
 }
@@ -56,5 +59,5 @@ func (d *Denial) URL() string {
 
 // deny returns a Denial for the client of c.
 func (f *Flow) deny(c client, r broker.Refusal) *Denial {
-	return &Denial{Refusal: r, Vouched: c.vouched, Redirect: c.redirect, issuer: f.config.Issuer, state: c.state}
+	return &Denial{Refusal: r, Vouched: c.vouched, Redirect: c.redirect, Forwards: c.forwards, issuer: f.config.Issuer, state: c.state}
 }

@@ -60,7 +60,7 @@ func decode(document []byte) (map[string]any, error) {
 // identifiers are the members that identify the elements of arrays, by the name
 // of the member that has the array.
 var identifiers = map[string]string{
-	"scopes": "name", "protected_resources": "resource", "introspection_clients": "id", "token_issuers": "name", "statement_issuers": "issuer",
+	"https": "pattern", "scopes": "name", "protected_resources": "resource", "introspection_clients": "id", "token_issuers": "name", "statement_issuers": "issuer",
 }
 
 // absent is the value of a member or element that is not there. JSON null is
@@ -178,11 +178,15 @@ func (d *difference) elements(path, identifier string, before, after []any) bool
 }
 
 // byName returns the elements of an array by their identifying member, and its
-// values in their order.
+// values in their order. A string in redirect_uris.https is an object that has only
+// this member.
 func byName(list []any, identifier string) (elements map[string]map[string]any, names []string, ok bool) {
 	elements = make(map[string]map[string]any)
 	for _, v := range list {
 		o, _ := v.(map[string]any)
+		if s, ok := v.(string); ok && identifier == identifiers["https"] {
+			o = map[string]any{identifier: s}
+		}
 		name, isText := o[identifier].(string)
 		if _, twice := elements[name]; !isText || twice {
 			return nil, nil, false

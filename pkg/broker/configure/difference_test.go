@@ -63,6 +63,11 @@ func TestDifference(t *testing.T) {
 		{"all strings", `{"presets":["a"]}`, `{"presets":[]}`, []string{`presets: "a" -> `}},
 		{"an array that begins", `{}`, `{"presets":["a"]}`, []string{`presets:  -> ["a"]`}},
 
+		{"a pattern that forwards", `{"https":["https://a/","https://b/"]}`, `{"https":[{"pattern":"https://b/","forwards":true},"https://a/"]}`,
+			[]string{`https["https://b/"].forwards:  -> true`}},
+		{"a pattern more", `{"https":["https://a/"]}`, `{"https":[{"pattern":"https://b/","forwards":true},"https://a/"]}`,
+			[]string{`https["https://b/"]:  -> {"forwards":true,"pattern":"https://b/"}`}},
+
 		{"the order of other arrays", `{"x":[1,2]}`, `{"x":[2,1]}`, []string{`x: [1,2] -> [2,1]`}},
 		{"objects without a name", `{"x":[{"name":"a"}]}`, `{"x":[{"name":"b"}]}`, []string{`x: [{"name":"a"}] -> [{"name":"b"}]`}},
 		{"a name twice", `{"scopes":[{"name":"a"}]}`, `{"scopes":[{"name":"a"},{"name":"a"}]}`, []string{`scopes: [{"name":"a"}] -> [{"name":"a"},{"name":"a"}]`}},

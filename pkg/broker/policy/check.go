@@ -136,14 +136,7 @@ func (d *checker) redirectURIs(path string, o DocumentRedirects, open bool) redi
 		d.Add(path+".any_private_use", "not allowed on the profile of open registration; list schemes in private_use_schemes")
 	}
 	d.presets(path+".presets", o.Presets, o.Loopback != nil && !*o.Loopback, &r)
-	for _, item := range d.Elements(path+".https", o.HTTPS) {
-		p, err := parseHTTPSPattern(item.Value)
-		if err != nil {
-			d.Add(item.Path, "%v", err)
-			continue
-		}
-		r.https = append(r.https, p)
-	}
+	r.https = d.httpsPatterns(path+".https", o.HTTPS)
 	for _, item := range d.Elements(path+".private_use_schemes", o.PrivateUseSchemes) {
 		scheme, err := parseScheme(item.Value)
 		if err != nil {
@@ -153,6 +146,28 @@ func (d *checker) redirectURIs(path string, o DocumentRedirects, open bool) redi
 		r.schemes = append(r.schemes, scheme)
 	}
 	return r
+}
+
+func (d *checker) httpsPatterns(path string, list []DocumentHTTPS) []httpsPattern {
+	var patterns []httpsPattern
+	for i, o := range list {
+		at := strict.Index(path, i)
+		if d.Within(at) {
+			continue
+		}
+		if slices.ContainsFunc(list[:i], func(other DocumentHTTPS) bool { return other.Pattern == o.Pattern }) {
+			d.Add(at, "%s is listed twice", strict.Quote(o.Pattern))
+			continue
+		}
+		p, err := parseHTTPSPattern(o.Pattern)
+		if err != nil {
+			d.Add(at, "%v", err)
+			continue
+		}
+		p.forwards = o.Forwards
+		patterns = append(patterns, p)
+	}
+	return patterns
 }
 
 // presets adds the rules of known clients to r. noLoopback is true if the
@@ -165,11 +180,12 @@ func (d *checker) presets(path string, names []string, noLoopback bool, r *redir
 		}
 		r.loopback = r.loopback || known.loopback
 		rules := presetRules{name: item.Value, privateUse: known.privateUse}
-		for _, text := range known.https {
-			p, err := parseHTTPSPattern(text)
+		for _, h := range known.hosted {
+			p, err := parseHTTPSPattern(h.pattern)
 			if err != nil {
 				d.Add(item.Path, "%v", err) // a test parses every preset
 			}
+			p.forwards = h.fate != kept
 			rules.https = append(rules.https, p)
 		}
 		r.presets = append(r.presets, rules)

@@ -75,8 +75,9 @@ type DocumentRedirects struct {
 	// and query.
 	Loopback *bool `json:"loopback,omitzero"`
 	// HTTPS are patterns of https redirect URIs. The host may begin with '*.' for
-	// one label, and the path may end with '/*' for one segment.
-	HTTPS []string `json:"https,omitzero"`
+	// one label, and the path may end with '/*' for one segment. A pattern is a
+	// string, or an object with pattern and forwards.
+	HTTPS []DocumentHTTPS `json:"https,omitzero"`
 	// AnyHTTPS allows every https redirect URI. Not for the profile of open
 	// registration.
 	AnyHTTPS bool `json:"any_https,omitzero"`
@@ -86,6 +87,45 @@ type DocumentRedirects struct {
 	// AnyPrivateUse allows every redirect URI of a scheme with a dot. Not for the
 	// profile of open registration.
 	AnyPrivateUse bool `json:"any_private_use,omitzero"`
+}
+
+// DocumentHTTPS is a pattern of https redirect URIs. A string is a pattern that
+// does not forward.
+type DocumentHTTPS struct {
+	// Pattern is the pattern.
+	Pattern string `json:"pattern"`
+	// Forwards is true if the server of these redirect URIs hands responses on to a
+	// program on the user's device, or to a URL that the request names. Users are
+	// then asked at each authorization. Default: false.
+	Forwards bool `json:"forwards,omitzero"`
+}
+
+// DecodeTree decodes a string or an object.
+func (h *DocumentHTTPS) DecodeTree(path string, tree any, f *strict.Faults) {
+	switch v := tree.(type) {
+	case string:
+		if v == "" {
+			f.Add(path, "must not be empty")
+		}
+		h.Pattern = v
+	case map[string]any:
+		type object DocumentHTTPS // without DecodeTree
+		strict.Decode(path, v, (*object)(h), f)
+		if h.Pattern == "" && !f.Within(path) {
+			f.Add(path+".pattern", "required: a pattern, as in https://app.example.com/callback")
+		}
+	default:
+		f.Add(path, "must be a pattern, or an object with pattern and forwards")
+	}
+}
+
+// MarshalJSON writes a pattern that does not forward as a string.
+func (h DocumentHTTPS) MarshalJSON() ([]byte, error) {
+	if !h.Forwards {
+		return json.Marshal(h.Pattern)
+	}
+	type object DocumentHTTPS // without MarshalJSON
+	return json.Marshal(object(h))
 }
 
 // DocumentScopes are the scopes of a profile.

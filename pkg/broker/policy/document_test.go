@@ -116,7 +116,7 @@ func TestParseFaults(t *testing.T) {
 			`profiles.p.redirect_uris.loopback: must be true or false, not a string`,
 			`profiles.p.redirect_uris.any_https: must be true or false, not a number`,
 			`profiles.p.redirect_uris.any_private_use: must be true or false, not null`,
-			`profiles.p.redirect_uris.https: must be an array of strings, not an object`,
+			`profiles.p.redirect_uris.https: must be an array, not an object`,
 			`profiles.p.redirect_uris.patterns: unknown; known are presets, loopback, https, any_https, private_use_schemes, any_private_use`}},
 		{open(`"redirect_uris": {"any_https": true, "any_private_use": true}`), []string{
 			`profiles.p.redirect_uris.any_https: not allowed on the profile of open registration; list hosts in https`,
@@ -155,6 +155,15 @@ func TestParseFaults(t *testing.T) {
 		{token(`"redirect_uris": {"https": ["https://a.example.com/", "https://b.example.com/#", ""]}`), []string{
 			`profiles.p.redirect_uris.https[1]: a fragment ('#') is not allowed`,
 			`profiles.p.redirect_uris.https[2]: must not be empty`}},
+		{token(`"redirect_uris": {"https": ["https://a.example.com/", {"pattern": "https://b.example.com/", "forwards": true}]}`), nil},
+		{token(`"redirect_uris": {"https": [{"pattern": "https://*.com/cb", "forwards": 1, "forward": true}, {}, null, {"pattern": ""}]}`), []string{
+			`profiles.p.redirect_uris.https[0].forwards: must be true or false, not a number`,
+			`profiles.p.redirect_uris.https[0].forward: unknown; known are pattern, forwards`,
+			`profiles.p.redirect_uris.https[1].pattern: required: a pattern, as in https://app.example.com/callback`,
+			`profiles.p.redirect_uris.https[2]: must be a pattern, or an object with pattern and forwards`,
+			`profiles.p.redirect_uris.https[3].pattern: required: a pattern, as in https://app.example.com/callback`}},
+		{token(`"redirect_uris": {"https": ["https://a.example.com/", {"pattern": "https://a.example.com/", "forwards": true}]}`), []string{
+			`profiles.p.redirect_uris.https[1]: "https://a.example.com/" is listed twice`}},
 
 		// Schemes.
 		{scheme(`javascript`), []string{`profiles.p.redirect_uris.private_use_schemes[0]: scheme 'javascript' is not allowed; use https, http on a loopback address, or a private-use scheme of your own`}},

@@ -65,7 +65,7 @@ func FuzzRedirectURI(f *testing.F) {
 	open, _ := example(f, broker.ModeDirect).Open()
 	exact := []string{
 		"claude.ai/api/mcp/auth_callback", "claude.com/api/mcp/auth_callback", "chatgpt.com/connector_platform_oauth_redirect",
-		"vscode.dev/redirect", "insiders.vscode.dev/redirect", "www.cursor.com/agents/mcp/oauth/callback", "oauth.n8n.cloud/oauth2/callback",
+		"vscode.dev/redirect", "insiders.vscode.dev/redirect", "www.cursor.com/agents/mcp/oauth/callback",
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
 		_, err := apply(open, dcr.ClientMetadata{GrantTypes: []string{dcr.GrantAuthorizationCode}, RedirectURIs: []string{uri}})

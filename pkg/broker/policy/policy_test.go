@@ -78,9 +78,11 @@ func TestExampleIsOpenForKnownClientsAndTrustedForTokens(t *testing.T) {
 	if trusted := profile(t, p, "trusted"); trusted.Open() || trusted.Limits() != (policy.Limits{}) {
 		t.Errorf("trusted: Open() = %t, Limits() = %+v, want false and none", trusted.Open(), trusted.Limits())
 	}
+	// Of the servers of these nothing is published that shows that they keep a code.
+	unknown := []string{"antigravity", "copilot-studio", "gemini-enterprise", "n8n-cloud"}
 	for _, name := range policy.Presets() {
-		if !bytes.Contains(config.Example(), []byte(`"`+name+`"`)) {
-			t.Errorf("the example lacks preset %q", name)
+		if got, want := bytes.Contains(config.Example(), []byte(`"`+name+`"`)), !slices.Contains(unknown, name); got != want {
+			t.Errorf("the example has preset %q: %t, want %t", name, got, want)
 		}
 	}
 }

@@ -3,41 +3,78 @@ package policy
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // preset has the redirect URIs of a known client.
 type preset struct {
-	https      []string // patterns
+	hosted     []hosted
 	privateUse []string // whole URIs
 	loopback   bool     // the client also registers a loopback URI, whose port and path it chooses
 }
+
+// hosted is an https redirect URI of a known client, and what is known about its
+// server.
+type hosted struct {
+	pattern string
+	fate    fate
+	// source says where the fate is published. It is empty if the fate is unknown.
+	source string
+}
+
+// fate is what the server of a redirect URI does with a response.
+type fate int
+
+const (
+	// unknown counts as forwarded.
+	unknown fate = iota
+	// forwarded means that the server hands the response on to a program on the
+	// user's device, or to a URL that the authorization request names.
+	forwarded
+	// kept means that the client's server redeems the code itself.
+	kept
+)
+
+// The published sources of fates.
+const (
+	sourceChatGPT = "https://developers.openai.com/apps-sdk/build/auth"
+	sourceClaude  = "https://claude.com/docs/connectors/building/authentication"
+	// It says that state is the URL to which the server redirects.
+	sourceVSCode = "https://github.com/microsoft/vscode-azure-account/pull/546"
+)
 
 // presets has the redirect URIs that these clients are known to register. It
 // does not list the paths of loopback URIs: any program on the user's machine
 // can use any path, so a path would not stop an attacker.
 var presets = map[string]preset{
-	"chatgpt": {https: []string{
-		"https://chatgpt.com/connector/oauth/*",
-		"https://chatgpt.com/connector_platform_oauth_redirect",
+	"antigravity": {hosted: []hosted{{pattern: "https://antigravity.google/oauth-callback"}}},
+	"chatgpt": {hosted: []hosted{
+		{"https://chatgpt.com/connector/oauth/*", kept, sourceChatGPT},
+		{"https://chatgpt.com/connector_platform_oauth_redirect", kept, sourceChatGPT},
 	}},
-	"claude": {https: []string{
-		"https://claude.ai/api/mcp/auth_callback",
-		"https://claude.com/api/mcp/auth_callback",
+	"claude": {hosted: []hosted{
+		{"https://claude.ai/api/mcp/auth_callback", kept, sourceClaude},
+		{"https://claude.com/api/mcp/auth_callback", kept, sourceClaude},
 	}},
-	"claude-code": {loopback: true},
-	"codex":       {loopback: true},
+	"claude-code":    {loopback: true},
+	"codex":          {loopback: true},
+	"copilot-studio": {hosted: []hosted{{pattern: "https://global.consent.azure-apim.net/redirect/*"}}},
 	"cursor": {
-		https:      []string{"https://www.cursor.com/agents/mcp/oauth/callback"},
+		hosted:     []hosted{{pattern: "https://www.cursor.com/agents/mcp/oauth/callback"}},
 		privateUse: []string{"cursor://anysphere.cursor-mcp/oauth/callback"},
 		loopback:   true,
 	},
-	"gemini-cli": {loopback: true},
-	"inspector":  {loopback: true},
-	"mcp-remote": {loopback: true},
-	"n8n-cloud":  {https: []string{"https://oauth.n8n.cloud/oauth2/callback"}},
-	"opencode":   {loopback: true},
+	"gemini-cli":        {loopback: true},
+	"gemini-enterprise": {hosted: []hosted{{pattern: "https://vertexaisearch.cloud.google.com/oauth-redirect"}}},
+	"inspector":         {loopback: true},
+	"mcp-remote":        {loopback: true},
+	"n8n-cloud":         {hosted: []hosted{{pattern: "https://oauth.n8n.cloud/oauth2/callback"}}},
+	"opencode":          {loopback: true},
 	"vscode": {
-		https:    []string{"https://insiders.vscode.dev/redirect", "https://vscode.dev/redirect"},
+		hosted: []hosted{
+			{"https://insiders.vscode.dev/redirect", forwarded, sourceVSCode},
+			{"https://vscode.dev/redirect", forwarded, sourceVSCode},
+		},
 		loopback: true,
 	},
 }
@@ -45,3 +82,16 @@ var presets = map[string]preset{
 // Presets returns the names of the clients that redirect_uris.presets may list,
 // in alphabetical order.
 func Presets() []string { return slices.Sorted(maps.Keys(presets)) }
+
+// fateOfHost returns what the presets know about the server of a host, and false
+// if no preset has the host. All redirect URIs of a host have one fate.
+func fateOfHost(host string) (fate, bool) {
+	for _, p := range presets {
+		for _, h := range p.hosted {
+			if strings.HasPrefix(h.pattern, "https://"+host+"/") {
+				return h.fate, true
+			}
+		}
+	}
+	return unknown, false
+}

@@ -37,6 +37,15 @@ func (r presetRules) allow(u dcr.RedirectURI) bool {
 	return false
 }
 
+// patterns returns the patterns of https redirect URIs, with those of presets.
+func (r *redirectRules) patterns() []httpsPattern {
+	list := slices.Clone(r.https)
+	for _, preset := range r.presets {
+		list = append(list, preset.https...)
+	}
+	return list
+}
+
 // empty reports whether the rules allow no redirect URI at all.
 func (r *redirectRules) empty() bool {
 	return !r.loopback && !r.anyHTTPS && !r.anyPrivateUse && len(r.presets) == 0 && len(r.https) == 0 && len(r.schemes) == 0
@@ -116,6 +125,7 @@ type httpsPattern struct {
 	port       string // "" for a URI without port
 	anySegment bool   // one plain segment follows tail
 	tail       string // path and query; ends with a slash if anySegment
+	forwards   bool   // see Profile.Forwards
 }
 
 // parseHTTPSPattern reads https://host[:port][/path][?query]. The host may
@@ -165,11 +175,7 @@ func parseHTTPSPattern(text string) (httpsPattern, error) {
 func (p httpsPattern) String() string { return p.text }
 
 func (p httpsPattern) match(u dcr.RedirectURI) bool {
-	host := u.Host
-	if p.anyLabel {
-		_, host, _ = strings.Cut(host, ".")
-	}
-	if host != p.host || u.Port != p.port {
+	if !p.matchHost(u) || u.Port != p.port {
 		return false
 	}
 	if !p.anySegment {
@@ -177,6 +183,14 @@ func (p httpsPattern) match(u dcr.RedirectURI) bool {
 	}
 	segment, ok := strings.CutPrefix(tail(u), p.tail)
 	return ok && plainSegment(segment)
+}
+
+func (p httpsPattern) matchHost(u dcr.RedirectURI) bool {
+	host := u.Host
+	if p.anyLabel {
+		_, host, _ = strings.Cut(host, ".")
+	}
+	return host == p.host
 }
 
 // tail returns path and query. An empty query differs from none.

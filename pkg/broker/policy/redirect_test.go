@@ -44,7 +44,7 @@ func TestDefaultOpenProfileRedirectURIs(t *testing.T) {
 		{"https://vscode.dev/redirect", true},
 		{"https://insiders.vscode.dev/redirect", true},
 		{"https://www.cursor.com/agents/mcp/oauth/callback", true},
-		{"https://oauth.n8n.cloud/oauth2/callback", true},
+		{"https://oauth.n8n.cloud/oauth2/callback", false}, // not of the default, as it may hand codes on
 		{"cursor://anysphere.cursor-mcp/oauth/callback", true},
 		{"CURSOR://anysphere.cursor-mcp/oauth/callback", true}, // schemes are case-insensitive
 		{"http://localhost:3118/callback", true},

@@ -76,6 +76,9 @@ func (s *samples) consents() {
 		v.ClientName, v.ClientURI, v.PolicyURI = "Cursor", "https://www.cursor.com", ""
 		v.Redirect, v.CSRF, v.RememberedDays = parsed("cursor://claude.ai/oauth/callback"), "private-use", 0
 	})
+	add("forwards", s.pages, func(v *pages.ConsentView) {
+		v.Redirect, v.Forwards, v.CSRF, v.RememberedDays = parsed("https://vscode.dev/redirect"), true, "forwards", 0
+	})
 	add("bare", s.pages, func(v *pages.ConsentView) {
 		*v = pages.ConsentView{
 			User: broker.User{Username: "1f0c2a7e-7001-70b5-2a5e-3f1d2c4b5a69"}, Redirect: v.Redirect, CSRF: v.CSRF,
