@@ -53,7 +53,7 @@ func TestASecondProgramBehindAForwardingURIGetsAPageAndNoCode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a := b.get(callback.String()); a.location != "/consent" {
+			if a := b.get(callback.String()); !a.asks() {
 				t.Errorf("the callback went to %q, want the consent page", a.location)
 			}
 			a := b.authorize(requestOf(id, tt.uri, "state", program, "prompt", "none"))
@@ -70,7 +70,7 @@ func TestThePageWarnsOfAForwardingURI(t *testing.T) {
 	w.UseBrokeredPolicy(forwarding(""))
 	b := w.browser()
 	b.arrive(requestOf(w.register("open", nil, vscodeURI), vscodeURI), "alice")
-	a := b.get("/consent")
+	a := b.consent()
 	wantPage(t, a, http.StatusOK, "An app on this device, through")
 	wantPage(t, a, http.StatusOK, "Any program on this device can pose as this app")
 	if strings.Contains(a.body, "This website asks") {
@@ -112,7 +112,7 @@ func TestAURIThatTheOperatorMarksAsForwardingIsNoLongerRemembered(t *testing.T) 
 	b := w.browser()
 	callback := b.signIn(b.authorize(requestOf(id, toolsURI, "prompt", "login")), "alice")
 	w.UseBrokeredPolicy(forwarding(`{"pattern": "` + toolsURI + `", "forwards": true}`))
-	if a := b.get(callback); a.location != "/consent" {
+	if a := b.get(callback); !a.asks() {
 		t.Errorf("the callback went to %q, want the consent page", a.location)
 	}
 	if !w.browser().signInAgain(id, toolsURI, "alice") {
