@@ -76,13 +76,14 @@ func (c *appClients) settle(ctx context.Context, a *broker.AppClient) {
 // complete marks a as ready. From then on its uses are spent. If the mark may
 // not have been set, the client is complete anyway, and the janitor sets the
 // mark; it is an error only if the janitor has abandoned the app client in the
-// meantime.
+// meantime. Then a still has its use, which the caller returns.
 func (c *appClients) complete(ctx context.Context, a *broker.AppClient) error {
-	id := a.CognitoID
-	a.State, a.Use, a.Due = broker.AppClientReady, broker.Use{}, time.Time{}
-	err := c.store.ReplaceAppClient(ctx, a)
+	id, ready := a.CognitoID, a.Clone()
+	ready.State, ready.Use, ready.Due = broker.AppClientReady, broker.Use{}, time.Time{}
+	err := c.store.ReplaceAppClient(ctx, ready)
 	switch {
 	case err == nil:
+		*a = *ready
 		return nil
 	case errors.Is(err, broker.ErrConflict), errors.Is(err, broker.ErrNotFound):
 		now, readErr := c.store.AppClient(ctx, a.Key)

@@ -28,9 +28,11 @@ func (c *appClients) abandon(ctx context.Context, a *broker.AppClient) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
 	a.State = broker.AppClientRemoving
-	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(
-		c.store.ReplaceAppClient(ctx, a),
-		registration.ReturnUse(ctx, c.store, a.Use, a.Key)))
+	err := c.store.ReplaceAppClient(ctx, a)
+	if errors.Is(err, broker.ErrNotFound) {
+		err = c.store.CreateAppClient(ctx, a) // the janitor deleted the record before the app client was made
+	}
+	broker.LogUnfinished(ctx, c.log, a.Key, errors.Join(err, registration.ReturnUse(ctx, c.store, a.Use, a.Key)))
 }
 
 // rollBack removes an existing app client whose registration could not be
@@ -45,7 +47,7 @@ func (c *appClients) rollBack(ctx context.Context, a *broker.AppClient) {
 		present, err = a, c.store.CreateAppClient(ctx, a)
 	}
 	if err == nil {
-		present.CognitoID = a.CognitoID
+		present.CognitoID, present.Use = a.CognitoID, a.Use
 		err = c.remove(ctx, broker.ByBroker, present)
 	}
 	broker.LogUnfinished(ctx, c.log, a.Key, err)
