@@ -47,15 +47,35 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		l.rollBack(ctx, intent)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
-	// If this took too long, the janitor may have returned the use before the
-	// registration was recorded.
-	if l.now().Sub(intent.CreatedAt) >= broker.Grace/2 {
+	if err := l.settle(ctx, a, intent); err != nil {
 		l.rollBack(ctx, intent)
-		return nil, registration.Unavailable(errors.New("the registration took too long"))
+		return nil, err
 	}
-	broker.LogUnfinished(ctx, l.log, intent.Key(), broker.DeleteIntent(ctx, l.store, intent))
 	l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
 	return issued, nil
+}
+
+// settle ends the intent of a registration that is recorded. The janitor may have
+// cancelled the intent before: this request was slow, or the janitor's clock is
+// ahead. If the janitor is still at work, settle returns an error. If it has
+// finished, it has returned the use, and another registration may have it now. So
+// settle takes the use again, which changes nothing if it is still taken. After the
+// intent is gone, the janitor does not return it.
+func (l *Lifecycle) settle(ctx context.Context, a *registration.Admission, intent *broker.Intent) error {
+	err := broker.DeleteIntent(ctx, l.store, intent)
+	if err != nil {
+		stored, readErr := broker.IntentOf(ctx, l.store, intent.ClientID)
+		switch {
+		case errors.Is(readErr, broker.ErrNotFound):
+		case readErr != nil:
+			return registration.Unavailable(errors.Join(err, readErr))
+		case stored.Version != intent.Version:
+			return registration.Unavailable(fmt.Errorf("the janitor cancels the registration: %w", err))
+		default:
+			broker.LogUnfinished(ctx, l.log, intent.Key(), err)
+		}
+	}
+	return a.Use.Take(ctx, l.store, intent.Key())
 }
 
 // discard returns the use that a registration took before it was recorded.
@@ -76,11 +96,12 @@ func (l *Lifecycle) discard(ctx context.Context, intent *broker.Intent) {
 func (l *Lifecycle) rollBack(ctx context.Context, intent *broker.Intent) {
 	ctx, cancel := broker.CleanupContext(ctx)
 	defer cancel()
-	// If the janitor has finished this intent, it may have done so before the
-	// registration was recorded.
-	overtaken := func(err error) bool { return errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrConflict) }
 	err := intent.Cancel(ctx, l.store, l.now())
-	if err == nil || overtaken(err) {
+	if errors.Is(err, broker.ErrNotFound) {
+		err = broker.RecordIntent(ctx, l.store, intent) // for the janitor, if a step fails here
+	}
+	// After a conflict the janitor does the same as this request.
+	if err == nil || errors.Is(err, broker.ErrConflict) {
 		err = finishCancelled(ctx, l.store, intent)
 	}
 	broker.LogUnfinished(ctx, l.log, intent.Key(), err)
