@@ -58,7 +58,7 @@ var rules = []rule{
 	{"internal/environment", "pkg/broker pkg/dcr", "the environment becomes checked settings; it opens no connection"},
 	{"internal/httpapi", "pkg/dcr pkg/broker pkg/broker/credential pkg/broker/telemetry", "what endpoints share; it knows errors, and no use case"},
 	{"internal/pages", "pkg/dcr pkg/broker pkg/broker/branding pkg/broker/credential", "pages get what they show as values, secrets as values that print redacted; they decide nothing"},
-	{"internal/endpoint/register", "internal/httpapi pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
+	{"internal/endpoint/register", "internal/httpapi pkg/broker pkg/broker/credential pkg/broker/telemetry pkg/dcr", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/metadata", "internal/httpapi pkg/discovery", "an endpoint decodes, calls a port and writes; it knows no adapter"},
 	{"internal/endpoint/authorize", "internal/httpapi internal/pages pkg/broker pkg/broker/authorization", "an endpoint decodes, calls its one use case and writes; it does no I/O of its own, so it needs no adapter"},
 	{"internal/adapter", "", "all adapters may import it, so it imports none"},

@@ -20,6 +20,9 @@ var (
 	ErrConflict = errors.New("changed since it was read")
 	// ErrExhausted means that a budget has no room left.
 	ErrExhausted = errors.New("budget exhausted")
+	// ErrShareExhausted wraps ErrExhausted: a share has no room left, while the
+	// budget has.
+	ErrShareExhausted = fmt.Errorf("for a share: %w", ErrExhausted)
 	// ErrPending wraps ErrNotFound: the client waits for an operator's
 	// approval.
 	ErrPending = fmt.Errorf("it waits for approval: %w", ErrNotFound)
@@ -154,6 +157,18 @@ type Counter struct {
 	// ExpiresAt is when the store may delete the counter. The caller does not
 	// use its Key after that time. REQUIRED.
 	ExpiresAt time.Time
+	// Shares are the shares that the event belongs to, at most eight. They are
+	// counted in the same call, and stored in the same item.
+	Shares []Share
+}
+
+// A Share is a part of the events of a Counter with a limit of its own.
+type Share struct {
+	// Name identifies the share in its counter. It has 1 to 8 of the characters
+	// a-z, 0-9 and '_'.
+	Name string
+	// Limit is the largest number of events of the share.
+	Limit int
 }
 
 // Budgets is the part of a Store that enforces limits.
@@ -167,8 +182,10 @@ type Budgets interface {
 	// is no error.
 	ReturnBudget(ctx context.Context, key, member string) error
 	// Count counts one event. It returns ErrExhausted if c.Limit events have been
-	// counted, in all processes together, so never more are admitted. A call that
-	// is sent twice may count twice, and an event cannot be taken back.
+	// counted, in all processes together, so never more are admitted. It returns
+	// ErrShareExhausted if a share of the event has reached its limit. An event
+	// that is not admitted is counted nowhere. A call that is sent twice may count
+	// twice, and an event cannot be taken back.
 	Count(ctx context.Context, c Counter) error
 }
 

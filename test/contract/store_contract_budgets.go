@@ -182,6 +182,52 @@ func testBudgets(t *testing.T, open OpenStore) {
 		check(t, "another key", count(credential.NewID(), 2), nil)
 		check(t, "a limit of 0", count(credential.NewID(), 0), broker.ErrExhausted)
 	})
+
+	t.Run("a share has a limit of its own", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		key := credential.NewID()
+		count := func(limit int, shares ...broker.Share) error {
+			return s.Count(t.Context(), broker.Counter{Key: key, Limit: limit, ExpiresAt: clock.Second().Add(time.Minute), Shares: shares})
+		}
+		a, b, both := broker.Share{Name: "a", Limit: 2}, broker.Share{Name: "b_2", Limit: 100}, broker.Share{Name: "n", Limit: 200}
+		none := broker.Share{Name: "z"}
+		for range 5 {
+			if err := count(100, a, both); err != nil {
+				check(t, "a share that is used up", err, broker.ErrShareExhausted)
+			}
+		}
+		check(t, "a", count(100, a, both), broker.ErrShareExhausted)
+		check(t, "a alone", count(100, a), broker.ErrShareExhausted)
+		check(t, "a share without room", count(100, none), broker.ErrShareExhausted)
+		check(t, "b", count(100, b, both), nil)
+		check(t, "no share", count(100), nil)
+		// Two of a, one of b and one without a share have been counted. Each may
+		// have been counted twice.
+		check(t, "b at the limit of the counter", count(4, b, both), broker.ErrExhausted)
+		if err := count(4, a); !errors.Is(err, broker.ErrExhausted) || errors.Is(err, broker.ErrShareExhausted) {
+			t.Errorf("counter and share are used up: got %v, want ErrExhausted alone", err)
+		}
+		check(t, "a with a higher limit", count(100, broker.Share{Name: "a", Limit: 100}), nil)
+		for _, name := range []string{"", "A", "a-b", "a b", "ninechars"} {
+			if err := count(100, broker.Share{Name: name, Limit: 1}); err == nil {
+				t.Errorf("share %q: got no error, want one", name)
+			}
+		}
+	})
+
+	t.Run("a refused event is counted in no share", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		key := credential.NewID()
+		count := func(shares ...broker.Share) error {
+			return s.Count(t.Context(), broker.Counter{Key: key, Limit: 1000, ExpiresAt: clock.Second().Add(time.Minute), Shares: shares})
+		}
+		for range 10 {
+			check(t, "z", count(broker.Share{Name: "a", Limit: 2}, broker.Share{Name: "z"}), broker.ErrShareExhausted)
+		}
+		check(t, "a", count(broker.Share{Name: "a", Limit: 2}), nil)
+	})
 }
 
 // TestCounters tests that Count admits exactly as many events as the limit. It is

@@ -149,6 +149,9 @@ func (e *expression) join(parts []records.Condition, with string) string {
 	for i, p := range parts {
 		texts[i] = e.text(p)
 	}
+	if len(texts) == 1 {
+		return texts[0] // DynamoDB refuses redundant parentheses
+	}
 	return "(" + strings.Join(texts, with) + ")"
 }
 

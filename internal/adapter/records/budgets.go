@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 )
@@ -12,6 +13,8 @@ import (
 const (
 	columnMembers = "members"
 	columnCount   = "count"
+	// prefixShare begins the column of a share.
+	prefixShare = "s_"
 )
 
 // TakeBudget implements broker.Budgets. The call that begins a budget sets its
@@ -61,22 +64,49 @@ func (s *Store) ReturnBudget(ctx context.Context, key, member string) error {
 	return s.leave(ctx, "ReturnBudget", kindBudget, key, columnMembers, member)
 }
 
-// Count implements broker.Budgets.
+// Count implements broker.Budgets. A share is a column of the counter's item, so
+// it costs no call of its own and expires with the counter. An event adds at most
+// a column for each of its shares, and only if it is admitted, so the limit of the
+// counter bounds the size of the item.
 func (s *Store) Count(ctx context.Context, c broker.Counter) error {
 	const op = "Count"
 	key := kindCounter + c.Key
-	if !isKey(key) {
+	if !isKey(key) || len(c.Shares) > maxShares {
 		return fmt.Errorf("%s: %w", op, errKey)
 	}
-	room := is(columnCount, Less, int64(c.Limit))
-	if c.Limit > 0 {
-		room = either(is(columnCount, Lacks, nil), room)
+	conditions, columns := []Condition{below(columnCount, c.Limit)}, []string{columnCount}
+	for _, share := range c.Shares {
+		if !isShare(share.Name) {
+			return fmt.Errorf("%s: share %q: %w", op, share.Name, errKey)
+		}
+		column := prefixShare + share.Name
+		conditions, columns = append(conditions, below(column, share.Limit)), append(columns, column)
 	}
-	out, err := s.table.Write(ctx, op, Write{Key: key, If: room, Change: &Change{
-		Set: Item{columnSchema: int64(schema), ColumnTTL: c.ExpiresAt.Unix()}, Increment: []string{columnCount},
+	out, err := s.table.Write(ctx, op, Write{Key: key, If: all(conditions...), Change: &Change{
+		Set: Item{columnSchema: int64(schema), ColumnTTL: c.ExpiresAt.Unix()}, Increment: columns,
 	}})
-	if err == nil && out.Refused {
+	if err != nil || !out.Refused {
+		return err
+	}
+	if n, _ := out.Item[columnCount].(int64); n >= int64(c.Limit) {
 		return broker.ErrExhausted
 	}
-	return err
+	return broker.ErrShareExhausted
+}
+
+// below returns the condition that a number is less than limit. A column that
+// does not exist counts as 0.
+func below(column string, limit int) Condition {
+	less := is(column, Less, int64(limit))
+	if limit > 0 {
+		return either(is(column, Lacks, nil), less)
+	}
+	return less
+}
+
+// maxShares is the largest number of shares of an event.
+const maxShares = 8
+
+func isShare(name string) bool {
+	return name != "" && len(name) <= 8 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }

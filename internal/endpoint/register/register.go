@@ -3,8 +3,10 @@ package register
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
@@ -42,8 +44,15 @@ func (e endpoint) create(w http.ResponseWriter, r *http.Request) {
 		httpapi.WriteError(w, r, err)
 		return
 	}
-	info, err := e.registrar.Register(r.Context(), req, tok)
+	info, err := e.registrar.Register(broker.WithSource(r.Context(), source(r)), req, tok)
 	write(w, r, http.StatusCreated, info, err)
+}
+
+// source returns the address from which the request comes, or the zero Addr if it
+// is not known. Behind an edge, RemoteAddr is the viewer's (adapter/edge).
+func source(r *http.Request) netip.Addr {
+	address, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return address.Addr()
 }
 
 // decode reads the bearer token and the client metadata of a POST or PUT.

@@ -2,7 +2,9 @@ package brokered
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -53,6 +55,15 @@ func (l *Lifecycle) Create(ctx context.Context, a *registration.Admission) (*bro
 		return l.open(ctx, a)
 	}
 	return l.vouched(ctx, a)
+}
+
+// SourceHash implements registration.Lifecycle.
+func (l *Lifecycle) SourceHash(ctx context.Context, text string) ([sha256.Size]byte, error) {
+	ring, err := l.keys(ctx)
+	if err != nil {
+		return [sha256.Size]byte{}, fmt.Errorf("keys: %w", err)
+	}
+	return ring.MAC("source", text), nil
 }
 
 // NewRegistration is operator.Config.NewRegistration in brokered mode.

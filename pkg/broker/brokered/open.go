@@ -56,7 +56,7 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 	if err != nil {
 		return "", registration.Unavailable(fmt.Errorf("keys: %w", err))
 	}
-	metadata, err := canonical(a.Metadata)
+	metadata, err := policy.Canonical(a.Metadata)
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +64,7 @@ func (l *Lifecycle) derivedID(ctx context.Context, a *registration.Admission) (s
 	if a.Statement != nil {
 		// Claims of an issuer differ from the same metadata sent by the client
 		// itself.
-		stated, err := canonical(a.Statement.Metadata)
+		stated, err := policy.Canonical(a.Statement.Metadata)
 		if err != nil {
 			return "", err
 		}

@@ -2,6 +2,8 @@ package direct
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,8 +29,9 @@ type Config struct {
 // A Lifecycle registers clients in direct mode: each client has an app client
 // at Cognito.
 type Lifecycle struct {
-	apps  *appClients
-	claim *broker.TableClaim
+	apps       *appClients
+	claim      *broker.TableClaim
+	deployment string
 }
 
 var _ registration.Lifecycle = (*Lifecycle)(nil)
@@ -38,11 +41,20 @@ func New(c Config) (*Lifecycle, error) {
 	if c.Store == nil || c.Pool == nil || c.Deployment == "" || c.Now == nil || c.Log == nil {
 		return nil, errors.New("direct: every field of Config is required")
 	}
-	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment)}, nil
+	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment), deployment: c.Deployment}, nil
 }
 
 // Manages implements registration.Lifecycle.
 func (*Lifecycle) Manages(r *broker.Registration) bool { return r.Mode == broker.ModeDirect }
+
+// SourceHash implements registration.Lifecycle. Direct mode has no sealing keys,
+// so the key is the id of the deployment, which is no secret. What is stored of
+// the hash is too short to tell whose it is.
+func (l *Lifecycle) SourceHash(_ context.Context, text string) ([sha256.Size]byte, error) {
+	h := hmac.New(sha256.New, []byte("source "+l.deployment))
+	h.Write([]byte(text))
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
 
 // Create implements registration.Lifecycle.
 func (l *Lifecycle) Create(ctx context.Context, ad *registration.Admission) (*broker.Issued, error) {

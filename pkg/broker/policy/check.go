@@ -88,6 +88,9 @@ func (d *checker) profile(name string, o DocumentProfile, open, statements bool)
 	p.limits = Limits(o.Limits)
 	d.lifetimes(o.Lifetimes, p)
 	d.brokered(path, o, p)
+	if open {
+		p.known = p.knownBodies()
+	}
 	return p
 }
 

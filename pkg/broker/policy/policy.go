@@ -87,6 +87,7 @@ type Profile struct {
 	name      string
 	open      bool
 	redirects redirectRules
+	known     map[string]string // of the profile of open registration: knownBodies
 	grants    []string
 	methods   []string
 	allowed   []string // scopes

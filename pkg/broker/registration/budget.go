@@ -16,6 +16,7 @@ import (
 // voucher, and one for the rule that allows its redirect URI, so that one busy
 // rule does not lock out the others. Counters without a limit are left out.
 type Hour struct {
+	begin time.Time
 	// left is the time until the end of the hour.
 	left     time.Duration
 	counters []hourCounter
@@ -25,28 +26,40 @@ type hourCounter struct {
 	broker.Counter
 	// whose names the counted registrations for the client.
 	whose string
+	// source has shares of budget. The zero source has none.
+	source source
+	budget int
 }
+
+// skew is how much the clocks of two processes may differ.
+const skew = 5 * time.Minute
 
 // Hour returns the counters of the registration. Repeated registrations need none.
 func (a *Admission) Hour() Hour {
-	begin := a.At.Truncate(time.Hour)
-	h := Hour{left: begin.Add(time.Hour).Sub(a.At)}
-	add := func(kind, of string, limit int, whose string) {
+	h := Hour{begin: a.At.Truncate(time.Hour)}
+	end := h.begin.Add(time.Hour)
+	h.left = end.Sub(a.At)
+	add := func(kind, of string, limit int, c hourCounter) {
 		if limit == 0 {
 			return
 		}
-		key := fmt.Sprintf("%s/%s/%s/%d", kind, a.Profile.Name(), of, begin.Unix())
-		h.counters = append(h.counters, hourCounter{broker.Counter{Key: key, Limit: limit, ExpiresAt: begin.Add(2 * time.Hour)}, whose})
+		// The subject of a JWT and a redirect rule may be long, and have any characters.
+		id := credential.DerivedID(sha256.Sum256([]byte(of)))
+		c.Key = fmt.Sprintf("%s/%s/%s/%d", kind, a.Profile.Name(), id, h.begin.Unix())
+		c.Limit, c.ExpiresAt = limit, end.Add(skew)
+		h.counters = append(h.counters, c)
 	}
-	// The subject of a JWT and a redirect rule may be long, and have any characters.
-	id := func(name string) string { return credential.DerivedID(sha256.Sum256([]byte(name))) }
-	limits := a.Profile.Limits()
+	limits, rule := a.Profile.Limits(), a.Profile.RedirectRule(a.Metadata)
+	if a.Voucher.Open() {
+		budget := limits.CreationsPerHour
+		reserved := min(a.Profile.Reserved(a.Metadata), budget/4)
+		add("creations", rule, budget-reserved, hourCounter{whose: "of this kind of redirect URI", source: a.source, budget: budget})
+		return h
+	}
 	// The voucher counts first: one that is over its limit must not use up the
 	// hour of a rule, and so keep others out.
-	if !a.Voucher.Open() {
-		add("creations_by", id(string(a.Voucher)), limits.CreationsPerHourPerToken, "with this initial access token")
-	}
-	add("creations", id(a.Profile.RedirectRule(a.Metadata)), limits.CreationsPerHour, "of this kind of redirect URI")
+	add("creations_by", string(a.Voucher), limits.CreationsPerHourPerToken, hourCounter{whose: "with this initial access token"})
+	add("creations", rule, limits.CreationsPerHour, hourCounter{whose: "of this kind of redirect URI"})
 	return h
 }
 
@@ -55,7 +68,14 @@ func (a *Admission) Hour() Hour {
 // or that is sent twice, may count once too often (ADR 3).
 func (h Hour) Take(ctx context.Context, store broker.Budgets) error {
 	for _, c := range h.counters {
-		err := store.Count(ctx, c.Counter)
+		var err error
+		if c.Shares, err = c.source.shares(ctx, h.begin, c.budget); err != nil {
+			return Unavailable(fmt.Errorf("source of a registration: %w", err))
+		}
+		err = store.Count(ctx, c.Counter)
+		if errors.Is(err, broker.ErrShareExhausted) {
+			c.whose = "from this network address"
+		}
 		if errors.Is(err, broker.ErrExhausted) {
 			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations %s in this hour", c.whose)
 			e.RetryAfter = h.left

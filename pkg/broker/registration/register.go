@@ -47,6 +47,7 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		Use:       v.use,
 		Metadata:  m,
 		Statement: statement,
+		source:    source{broker.SourceOf(ctx), g.lifecycle.SourceHash},
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package registration
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"time"
@@ -21,6 +22,9 @@ type Lifecycle interface {
 	// Create creates the registration that a describes. It takes the budgets of
 	// a, and returns them if it fails.
 	Create(ctx context.Context, a *Admission) (*broker.Issued, error)
+	// SourceHash returns a keyed hash of text, the same in every process. The
+	// sources of registrations are counted by it, so that no address is stored.
+	SourceHash(ctx context.Context, text string) ([sha256.Size]byte, error)
 	// Update applies the change c, and calls c.Commit once for it.
 	Update(ctx context.Context, c *Change) error
 	Deleter
@@ -46,6 +50,8 @@ type Admission struct {
 	Metadata dcr.ParsedMetadata
 	// Statement is the accepted software statement, or nil.
 	Statement *Statement
+	// source is where the request comes from.
+	source source
 }
 
 // Store is what a Registrar reads and writes.

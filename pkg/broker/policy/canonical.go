@@ -1,4 +1,4 @@
-package brokered
+package policy
 
 import (
 	"encoding/json"
@@ -8,12 +8,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-// canonical returns the metadata that identify an open registration: everything
+// Canonical returns the metadata that identify an open registration: everything
 // except the order of lists, the ports of loopback redirect URIs, which are
 // chosen at run time (RFC 8252 §7.3), the scopes, which come from the profile,
 // and the text of a software statement, which may be signed again for each
 // instance.
-func canonical(parsed dcr.ParsedMetadata) ([]byte, error) {
+func Canonical(parsed dcr.ParsedMetadata) ([]byte, error) {
 	m := parsed.ClientMetadata.Clone()
 	m.Scope, m.SoftwareStatement = "", ""
 	for i, u := range parsed.Redirects {
