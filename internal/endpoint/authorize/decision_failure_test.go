@@ -69,7 +69,6 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 		}},
 		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
 		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
-		{"no app client", func(w *world) { w.Store.FailNext("AppClient", 1, fake.NotApplied) }},
 		{"not deleted", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
 		{"deleted, reply lost", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
 	} {

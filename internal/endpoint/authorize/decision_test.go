@@ -292,11 +292,11 @@ func TestAtMostFiveCallsAStep(t *testing.T) {
 	step("GET /callback, remembered", 5, func() { a = b.get(callback) })
 	w.wantCode(a.at(t), webURI)
 	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
-	step("POST /authorize, switch", 4, func() { b.decide(page, "switch") })
+	step("POST /authorize, switch", 5, func() { b.decide(page, "switch") })
 	step("GET /signed-out", 1, func() { a = b.get("/signed-out") })
 	b.get(b.signIn(a, "alice"))
 	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
-	step("POST /authorize, cancel", 4, func() { b.decide(page, "cancel") })
+	step("POST /authorize, cancel", 5, func() { b.decide(page, "cancel") })
 }
 
 // A request that waits for another one gets its answer before API Gateway gives

@@ -224,3 +224,50 @@ func TestASecondGrantOfOneSignIn(t *testing.T) {
 		t.Errorf("%d grants, want 2", n)
 	}
 }
+
+// A user who refuses what they once allowed is asked again next time.
+func TestARefusalWithdrawsARememberedConsent(t *testing.T) {
+	const otherURI = "https://claude.com/api/mcp/auth_callback"
+	start := func(t *testing.T) (*world, string, *browser, answer) {
+		w := newWorld(t)
+		id := w.register("open", nil, webURI, otherURI)
+		for _, uri := range []string{webURI, otherURI} {
+			w.wantCode(w.allow(requestOf(id, uri), "alice"), uri)
+		}
+		w.wantCode(w.allow(requestOf(id, webURI), "bob"), webURI)
+		b := w.browser()
+		return w, id, b, b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
+	}
+	for _, decision := range []string{"cancel", "switch"} {
+		t.Run(decision, func(t *testing.T) {
+			w, id, b, page := start(t)
+			b.decide(page, decision).target(t)
+			if !w.browser().signInAgain(id, webURI, "alice") {
+				t.Error("the client was granted access without a consent page")
+			}
+			if w.browser().signInAgain(id, otherURI, "alice") || w.browser().signInAgain(id, webURI, "bob") {
+				t.Error("another consent was withdrawn")
+			}
+		})
+		for _, method := range []string{"Transaction", "DeleteConsent", "TakeStep"} {
+			for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
+				t.Run(decision+", "+method+" "+point.String(), func(t *testing.T) {
+					w, id, b, page := start(t)
+					w.Store.FailNext(method, 1, point)
+					if a := b.decide(page, decision); !a.asks() {
+						t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+					}
+					page = b.consent()
+					if method == "TakeStep" && point == fake.ReplyLost {
+						wantPage(t, page, http.StatusBadRequest, "decided already")
+					} else {
+						b.decide(page, decision).target(t)
+					}
+					if !w.browser().signInAgain(id, webURI, "alice") {
+						t.Error("the client was granted access without a consent page")
+					}
+				})
+			}
+		}
+	}
+}

@@ -63,7 +63,7 @@ func TestSignedOutWithoutATransaction(t *testing.T) {
 }
 
 func TestSwitchWhenSomethingFails(t *testing.T) {
-	for _, method := range []string{"AppClient", "CreateTransaction", "DeleteTransaction"} {
+	for _, method := range []string{"CreateTransaction", "DeleteTransaction"} {
 		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)

@@ -67,7 +67,11 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 	if req.scopes, refusal = req.rules.within(app.Scopes).choose(r.Scope); refusal != nil {
 		return nil, f.deny(c, *refusal)
 	}
-	return v.create(ctx, app, &broker.Transaction{
+	appSecret, err := v.ring.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
+	if err != nil {
+		return nil, err
+	}
+	return v.create(ctx, appSecret, &broker.Transaction{
 		ClientID:    c.reg.ClientID,
 		Generation:  c.reg.Generation,
 		RedirectURI: c.redirect.Raw,
@@ -79,6 +83,8 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 		LoginHint:   req.loginHint,
 		Lang:        req.lang,
 		Prompt:      strings.Join(req.prompts, " "),
+		AppClient:   app.Key,
+		CognitoID:   app.CognitoID,
 	})
 }
 
@@ -110,15 +116,10 @@ const (
 	sealTransaction = "transaction"
 )
 
-// create stores t, which has the client's request, as the transaction of this
-// browser. Its user signs in through app.
-func (v *visit) create(ctx context.Context, app *broker.AppClient, t *broker.Transaction) (*broker.Transaction, error) {
-	appSecret, err := v.ring.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
-	if err != nil {
-		return nil, err
-	}
+// create stores t, which has the client's request and the app client, as the
+// transaction of v. appSecret is the secret of the app client.
+func (v *visit) create(ctx context.Context, appSecret string, t *broker.Transaction) (*broker.Transaction, error) {
 	t.Key, t.Step = v.secret.key(), broker.StepStarted
-	t.AppClient, t.CognitoID = app.Key, app.CognitoID
 	t.Tokens = v.ring.Seal(sealSignIn, t.Key.String(), appSecret)
 	t.ExpiresAt = broker.Seconds(v.flow.config.Now().Add(broker.TransactionLifetime))
 	if err := v.flow.config.Store.CreateTransaction(ctx, t); err != nil {

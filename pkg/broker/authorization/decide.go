@@ -3,6 +3,7 @@ package authorization
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -150,11 +151,29 @@ func undecided(err error) *Problem {
 	return &Problem{Kind: Undecided, Detail: "the decision could not be stored", Cause: err}
 }
 
+// refuse takes the step of a decision that is no consent. It deletes a remembered
+// consent first: if that fails, the step is not taken, and the user can decide
+// again. The other order could leave a consent that the user has withdrawn.
+func (v *visit) refuse(ctx context.Context) (*broker.Transaction, error) {
+	store := v.flow.config.Store
+	t, err := store.Transaction(ctx, v.secret.key())
+	if err != nil {
+		return nil, err
+	}
+	if t.Step != broker.StepSignedIn {
+		return nil, broker.ErrConflict
+	}
+	if err := store.DeleteConsent(ctx, v.consentKey(t)); err != nil {
+		return nil, fmt.Errorf("delete the consent: %w", err)
+	}
+	return v.decide(ctx)
+}
+
 // cancel ends the transaction and the sign-in at Cognito. RFC 6749 §4.1.2.1: the
 // client gets access_denied.
 func (v *visit) cancel(ctx context.Context) (Outcome, error) {
 	f := v.flow
-	t, err := v.decide(ctx)
+	t, err := v.refuse(ctx)
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}

@@ -52,6 +52,7 @@ type Store interface {
 	DeleteTokens(ctx context.Context, id string, version int64) error
 	PutConsent(ctx context.Context, c *broker.Consent) error
 	Consent(ctx context.Context, key string) (*broker.Consent, error)
+	DeleteConsent(ctx context.Context, key string) error
 }
 
 // Cognito is the OAuth endpoints of the user pool. An error of Redeem is a

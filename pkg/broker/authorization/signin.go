@@ -80,30 +80,14 @@ func (f *Flow) revoke(ctx context.Context, app broker.AppCredentials, refreshTok
 	}
 }
 
-// endSignIn revokes the refresh token of a transaction after the callback. app is
-// the app client of the transaction.
-func (v *visit) endSignIn(ctx context.Context, t *broker.Transaction, app *broker.AppClient) {
-	tokens, err := v.tokens(t)
-	var s string
-	if err == nil {
-		s, err = v.ring.Open(broker.SecretPurpose, app.SecretOwner(), app.Secret)
-	}
-	if err != nil || app.CognitoID != t.CognitoID {
-		v.flow.warnNotRevoked(ctx, t.CognitoID, err)
-		return
-	}
-	v.flow.revoke(ctx, broker.AppCredentials{ID: app.CognitoID, Secret: s}, tokens.RefreshToken)
-}
-
 // endTransaction ends a transaction after the callback: it revokes the sign-in at
 // Cognito and removes the transaction.
 func (v *visit) endTransaction(ctx context.Context, t *broker.Transaction) {
-	app, err := v.flow.config.Store.AppClient(ctx, t.AppClient)
+	tokens, err := v.tokens(t)
 	if err != nil {
 		v.flow.warnNotRevoked(ctx, t.CognitoID, err)
-	} else {
-		v.endSignIn(ctx, t, app)
 	}
+	v.flow.revoke(ctx, broker.AppCredentials{ID: t.CognitoID, Secret: tokens.AppSecret}, tokens.RefreshToken)
 	v.flow.forget(ctx, t)
 }
 

@@ -13,28 +13,27 @@ import (
 // in a new transaction. Resume continues the new transaction.
 func (v *visit) switchAccount(ctx context.Context) (Outcome, error) {
 	f := v.flow
-	old, err := v.decide(ctx)
+	old, err := v.refuse(ctx)
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
 	next := &visit{f, v.conf, v.ring, newSecret(f.config.Now())}
 	t, err := next.repeat(ctx, old)
-	f.forget(ctx, old)
+	v.endTransaction(ctx, old)
 	if err != nil {
 		return Outcome{Ended: true}, inLanguage(notRepeatable(err), old.Lang)
 	}
 	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret, Ended: true}, nil
 }
 
-// repeat revokes the sign-in of old and stores a transaction with the same
-// request. The callback will check whether the client is still registered.
+// repeat stores a transaction with the same request. The callback will check
+// whether the client is still registered.
 func (v *visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Transaction, error) {
-	app, err := v.flow.config.Store.AppClient(ctx, old.AppClient)
-	if err != nil || !app.Usable(v.flow.config.LoginVersion == 2) {
-		return nil, &Problem{Kind: SignInFailed, Detail: "the app client cannot be used any more", Cause: err}
+	tokens, err := v.tokens(old)
+	if err != nil {
+		return nil, err
 	}
-	v.endSignIn(ctx, old, app)
-	return v.create(ctx, app, &broker.Transaction{
+	return v.create(ctx, tokens.AppSecret, &broker.Transaction{
 		ClientID:    old.ClientID,
 		Generation:  old.Generation,
 		RedirectURI: old.RedirectURI,
@@ -45,6 +44,8 @@ func (v *visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Tr
 		Challenge:   old.Challenge,
 		Lang:        old.Lang,
 		Prompt:      otherAccount(old.Prompt),
+		AppClient:   old.AppClient,
+		CognitoID:   old.CognitoID,
 	})
 }
 
