@@ -61,7 +61,8 @@ func foreign(id string, a *types.UserPoolClientType) *broker.ForeignAppClient {
 	f := &broker.ForeignAppClient{ID: id, Name: aws.ToString(a.ClientName), Metadata: dcr.ClientMetadata{
 		ClientName:              aws.ToString(a.ClientName),
 		TokenEndpointAuthMethod: dcr.AuthNone,
-		Scope:                   strings.Join(a.AllowedOAuthScopes, " "),
+		// Cognito returns scopes in an order of its own.
+		Scope: strings.Join(slices.Sorted(slices.Values(a.AllowedOAuthScopes)), " "),
 	}}
 	m := &f.Metadata
 	if aws.ToString(a.ClientSecret) != "" {
