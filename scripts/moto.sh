@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a command with a local DynamoDB: moto's server on a free loopback port. It
-# sets the environment variables that the tests and the AWS SDK read. When the
-# command ends, the server stops; the exit status is the command's.
+# Runs a command with a local DynamoDB and Cognito: moto's server on a free
+# loopback port. It sets the environment variables that the tests and the AWS SDK
+# read. When the command ends, the server stops; the exit status is the command's.
 #
 #   scripts/moto.sh run CMD [ARG...]
 #   scripts/moto.sh install            only installs moto
@@ -79,10 +79,10 @@ while [ -z "$endpoint" ]; do
 	sleep 0.1
 	endpoint=$(sed -n "s,.*Running on \\(http://$address:[0-9]*\\).*,\\1,p" "$work/server" | head -n 1)
 done
-echo "moto.sh: DynamoDB at $endpoint" >&2
+echo "moto.sh: DynamoDB and Cognito at $endpoint" >&2
 
 status=0
-DYNAMODB_ENDPOINT=$endpoint \
+DYNAMODB_ENDPOINT=$endpoint MOTO_COGNITO_ENDPOINT=$endpoint \
 	AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_SESSION_TOKEN='' \
 	AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1 \
 	"$@" || status=$?

@@ -4,44 +4,17 @@
 package dynamodbtest
 
 import (
-	"os"
 	"testing"
-)
 
-const (
-	// endpointVariable holds the origin of DynamoDB, as it does for the functions.
-	endpointVariable = "DYNAMODB_ENDPOINT"
-	// requireVariable makes a missing DynamoDB an error, if it is not empty.
-	requireVariable = "REQUIRE_DYNAMODB"
+	"github.com/dcr-broker/dcr-broker/test/localserver"
 )
 
 // Endpoint returns the origin of the DynamoDB for the test. Without one it skips
 // the test, or fails it if REQUIRE_DYNAMODB is set, as make test does.
 func Endpoint(t testing.TB) string {
 	t.Helper()
-	return endpoint(t, os.Getenv)
-}
-
-// reporter is the part of testing.TB that ends a test.
-type reporter interface {
-	Helper()
-	Skipf(format string, args ...any)
-	Fatalf(format string, args ...any)
-}
-
-func endpoint(t reporter, getenv func(string) string) string {
-	t.Helper()
-	e := getenv(endpointVariable)
-	switch {
-	case e != "":
-	case getenv(requireVariable) != "":
-		t.Fatalf("this test needs DynamoDB: %s is set and %s is not", requireVariable, endpointVariable)
-	default:
-		t.Skipf("this test needs DynamoDB: %s is not set. In the root of the repository, make test runs it, "+
-			"and scripts/moto.sh run go test with the package", endpointVariable)
-	}
-	return e
+	return localserver.DynamoDB.Origin(t)
 }
 
 // Available reports whether tests that call Endpoint run.
-func Available() bool { return os.Getenv(endpointVariable) != "" }
+func Available() bool { return localserver.DynamoDB.Available() }

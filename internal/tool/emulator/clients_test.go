@@ -129,19 +129,22 @@ func many(n int, format string) []string {
 	return out
 }
 
-func TestCreateRefuses(t *testing.T) {
+// refusal is a change that makes publicClient() invalid, with the exception and
+// a part of its message.
+type refusal struct {
+	name      string
+	change    func(*cip.CreateUserPoolClientInput)
+	exception string
+	text      string
+}
+
+func refusals() []refusal {
 	type in = cip.CreateUserPoolClientInput
 	const (
 		parameter = "InvalidParameterException"
 		flow      = "InvalidOAuthFlowException"
-		tier      = "FeatureUnavailableInTierException"
 	)
-	tests := []struct {
-		name      string
-		change    func(*in)
-		exception string
-		text      string
-	}{
+	return []refusal{
 		{"a name with a parenthesis", func(i *in) { i.ClientName = aws.String("Claude (dev)") }, parameter, `[\w\s+=,.@-]+`},
 		{"a name that is not ASCII", func(i *in) { i.ClientName = aws.String("Café") }, parameter, `'clientName' failed to satisfy constraint`},
 		{"an empty name", func(i *in) { i.ClientName = aws.String("") }, parameter, "greater than or equal to 1"},
@@ -221,8 +224,12 @@ func TestCreateRefuses(t *testing.T) {
 			i.AnalyticsConfiguration = &types.AnalyticsConfigurationType{ApplicationId: aws.String("a")}
 		}, parameter, "AnalyticsConfiguration"},
 	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	type in = cip.CreateUserPoolClientInput
 	l := start(t, nil)
-	for _, tt := range tests {
+	for _, tt := range refusals() {
 		t.Run(tt.name, func(t *testing.T) {
 			in := publicClient()
 			tt.change(in)
@@ -246,7 +253,7 @@ func TestCreateRefuses(t *testing.T) {
 			in := publicClient()
 			tt.change(in)
 			_, err := lite.sdk.CreateUserPoolClient(t.Context(), in)
-			wantAPIError(t, err, tier, "LITE")
+			wantAPIError(t, err, "FeatureUnavailableInTierException", "LITE")
 		})
 	}
 }

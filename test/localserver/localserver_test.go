@@ -1,4 +1,4 @@
-package dynamodbtest
+package localserver
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ func (o *outcome) Skipf(format string, args ...any) { o.skipped = fmt.Sprintf(fo
 
 func (o *outcome) Fatalf(format string, args ...any) { o.failed = fmt.Sprintf(format, args...) }
 
-func TestEndpoint(t *testing.T) {
+func TestOrigin(t *testing.T) {
 	const origin = "http://127.0.0.1:8000"
 	for _, tt := range []struct {
 		name                string
@@ -31,35 +31,39 @@ func TestEndpoint(t *testing.T) {
 		{name: "required but not configured", require: "1", fails: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			env := map[string]string{"DYNAMODB_ENDPOINT": tt.endpoint, "REQUIRE_DYNAMODB": tt.require}
-			var o outcome
-			got := endpoint(&o, func(name string) string { return env[name] })
-			if (o.skipped != "") != tt.skips || (o.failed != "") != tt.fails {
-				t.Errorf("skipped %q, failed %q; want skipped: %t, failed: %t", o.skipped, o.failed, tt.skips, tt.fails)
-			}
-			if (got == origin) != tt.wants {
-				t.Errorf("endpoint = %q, want the origin: %t", got, tt.wants)
+			for _, s := range []Server{DynamoDB, MotoCognito} {
+				env := map[string]string{s.Variable: tt.endpoint, s.Require: tt.require}
+				var o outcome
+				got := s.origin(&o, func(name string) string { return env[name] })
+				if (o.skipped != "") != tt.skips || (o.failed != "") != tt.fails {
+					t.Errorf("%s: skipped %q, failed %q; want skipped: %t, failed: %t", s.Name, o.skipped, o.failed, tt.skips, tt.fails)
+				}
+				if (got == origin) != tt.wants {
+					t.Errorf("%s: origin = %q, want the one configured: %t", s.Name, got, tt.wants)
+				}
 			}
 		})
 	}
 }
 
-// A test that reads the variable itself could be skipped where DynamoDB is
+// A test that reads the variable itself could be skipped where the server is
 // required.
-func TestOtherTestsCallEndpoint(t *testing.T) {
+func TestOtherTestsCallOrigin(t *testing.T) {
 	root := os.DirFS("../..")
 	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (path == "test/dynamodbtest" || d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
+		case d.IsDir() && (path == "test/localserver" || d.Name() == "node_modules" || path != "." && strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, "_test.go"):
 			return nil
 		}
 		source, err := fs.ReadFile(root, path)
-		if bytes.Contains(source, []byte(`nv("`+endpointVariable+`")`)) {
-			t.Errorf("%s reads %s, want a call of Endpoint", path, endpointVariable)
+		for _, s := range []Server{DynamoDB, MotoCognito} {
+			if bytes.Contains(source, []byte(`nv("`+s.Variable+`")`)) {
+				t.Errorf("%s reads %s, want a call of Origin", path, s.Variable)
+			}
 		}
 		return err
 	})
