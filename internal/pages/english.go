@@ -75,6 +75,11 @@ var english = messages{
 				"The app has registered, and is waiting for the operator's approval. Until then nobody can sign in through it.",
 				"Ask the operator of this server to approve the app, then connect again. The app does not have to register again. If you followed a link from somebody else, close this page.",
 			},
+			SwitchedOff: {
+				"This app has been switched off",
+				"The operator of this server has switched this app off. Nobody can sign in through it, and it does not help to connect it again or to let it register again.",
+				"If you need the app, ask the operator about it. If you followed a link from somebody else, close this page.",
+			},
 			BadRedirectURI: {
 				"The return address is not registered",
 				"The app wants the answer at an address that it has not registered, so you were not sent there.",

@@ -128,6 +128,7 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		},
 		"signed-out":     func(w http.ResponseWriter) { p.SignedOut(w, "") },
 		"not-approved":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
+		"switched-off":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: SwitchedOff, RequestID: "r1"}) },
 		"unknown-client": func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: UnknownClient, RequestID: "r1"}) },
 		"bad-redirect-uri": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: BadRedirectURI, Detail: "redirect_uri=\"<b>\x00\u202e", RequestID: "r1"})
@@ -223,6 +224,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 	}{
 		{ProblemView{Problem: UnknownClient}, 400, ""},
 		{ProblemView{Problem: NotApproved}, 403, ""},
+		{ProblemView{Problem: SwitchedOff}, 403, ""},
 		{ProblemView{Problem: BadRedirectURI}, 400, ""},
 		{ProblemView{Problem: BadRequest}, 400, ""},
 		{ProblemView{Problem: Expired}, 400, ""},

@@ -20,6 +20,8 @@ const (
 	UnknownClient
 	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
+	// SwitchedOff is a client that an operator has disabled or deleted.
+	SwitchedOff
 	// BadRedirectURI is a redirect URI that is missing or not registered.
 	BadRedirectURI
 	// BadRequest is an invalid request or form.
@@ -45,7 +47,7 @@ const (
 )
 
 // Problems has all problems.
-var Problems = []Problem{Internal, UnknownClient, NotApproved, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
+var Problems = []Problem{Internal, UnknownClient, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
 // An answer is the HTTP side of a problem.
@@ -66,6 +68,7 @@ var answers = [...]answer{
 	Internal:       {http.StatusInternalServerError, "server_error", 0},
 	UnknownClient:  {http.StatusBadRequest, "invalid_request", 0},
 	NotApproved:    {http.StatusForbidden, "access_denied", 0},
+	SwitchedOff:    {http.StatusForbidden, "access_denied", 0},
 	BadRedirectURI: {http.StatusBadRequest, "invalid_request", 0},
 	BadRequest:     {http.StatusBadRequest, "invalid_request", 0},
 	Expired:        {http.StatusBadRequest, "invalid_request", 0},

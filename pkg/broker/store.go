@@ -26,6 +26,8 @@ var (
 	// ErrPending wraps ErrNotFound: the client waits for an operator's
 	// approval.
 	ErrPending = fmt.Errorf("it waits for approval: %w", ErrNotFound)
+	// ErrDisabled wraps ErrNotFound: an operator has switched the client off.
+	ErrDisabled = fmt.Errorf("the operator has switched it off: %w", ErrNotFound)
 	// ErrRemoved wraps ErrNotFound: the client's registration has ended.
 	ErrRemoved = fmt.Errorf("its registration has ended: %w", ErrNotFound)
 )

@@ -16,7 +16,6 @@ import (
 func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("asking", nil, webURI, deskURI)
-	disabled := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, webURI)
 	deleting := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationDeleting }, webURI)
 	pending := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationPending }, webURI)
 	removed := w.register("asking", func(r *broker.Registration) { r.State = broker.RegistrationRemoved }, webURI)
@@ -36,7 +35,6 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"empty client_id", requestOf("", webURI).Encode(), "client_id is required"},
 		{"unknown client", requestOf("dcr_nobody", webURI).Encode(), ended},
 		{"client_id of another form", requestOf("../../x", webURI).Encode(), ended},
-		{"disabled client", requestOf(disabled, webURI).Encode(), ended},
 		{"client that is being deleted", requestOf(deleting, webURI).Encode(), ended},
 		{"client that the janitor has removed", requestOf(removed, webURI).Encode(), ended},
 		{"client of direct mode", requestOf(direct, webURI).Encode(), ended},
@@ -79,6 +77,14 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 	// why.
 	a := w.browser().get("/authorize?" + requestOf(pending, webURI).Encode())
 	wantPage(t, a, http.StatusForbidden, "waiting for approval")
+	for _, state := range []broker.RegistrationState{broker.RegistrationDisabled, broker.RegistrationDeleted} {
+		off := w.register("open", func(r *broker.Registration) { r.State = state }, webURI)
+		a := w.browser().get("/authorize?" + requestOf(off, webURI).Encode())
+		wantPage(t, a, http.StatusForbidden, "This app has been switched off")
+		if strings.Contains(a.body, "How apps register again") {
+			t.Errorf("%s: the page says how to register again, which does not help", state)
+		}
+	}
 	if n := w.cognito.Calls("CreateUserPoolClient"); n != 0 {
 		t.Errorf("%d app clients were made", n)
 	}

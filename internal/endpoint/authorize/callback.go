@@ -74,6 +74,7 @@ var problemNames = map[authorization.ProblemKind]string{
 	authorization.BadRedirectURI: "bad_redirect_uri",
 	authorization.UnknownClient:  "unknown_client",
 	authorization.NotApproved:    "not_approved",
+	authorization.SwitchedOff:    "switched_off",
 	authorization.Expired:        "expired",
 	authorization.OtherBrowser:   "other_browser",
 	authorization.SignInFailed:   "sign_in_failed",

@@ -192,10 +192,17 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 }
 
 func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
-	for name, end := range map[string]func(*world, *broker.Registration){
-		"disabled":         func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDisabled },
-		"being deleted":    func(_ *world, r *broker.Registration) { r.State = broker.RegistrationDeleting },
-		"registered again": func(_ *world, r *broker.Registration) { r.Generation = credential.NewID() },
+	for name, tt := range map[string]struct {
+		end    func(*broker.Registration)
+		status int
+		page   string
+	}{
+		"changed, and pending":   {func(r *broker.Registration) { r.State = broker.RegistrationPending }, http.StatusForbidden, "waiting for approval"},
+		"disabled":               {func(r *broker.Registration) { r.State = broker.RegistrationDisabled }, http.StatusForbidden, "switched off"},
+		"deleted by an operator": {func(r *broker.Registration) { r.State = broker.RegistrationDeleted }, http.StatusForbidden, "switched off"},
+		"being deleted":          {func(r *broker.Registration) { r.State = broker.RegistrationDeleting }, http.StatusBadRequest, "register again"},
+		"ended":                  {func(r *broker.Registration) { r.State = broker.RegistrationRemoved }, http.StatusBadRequest, "register again"},
+		"registered again":       {func(r *broker.Registration) { r.Generation = credential.NewID() }, http.StatusBadRequest, "register again"},
 	} {
 		for _, when := range []string{"at the callback", "at the consent page", "at the decision"} {
 			t.Run(name+" "+when, func(t *testing.T) {
@@ -208,14 +215,14 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 					if err := w.Store.DeleteRegistration(t.Context(), id, reg.Generation); err != nil {
 						t.Fatal(err)
 					}
-					end(w, reg)
+					tt.end(reg)
 					if err := w.Store.CreateRegistration(t.Context(), reg); err != nil {
 						t.Fatal(err)
 					}
 				}
 				if when == "at the callback" {
 					change()
-					b.wantFailure(b.get(callback), http.StatusBadRequest, "register again")
+					b.wantFailure(b.get(callback), tt.status, tt.page)
 					if n := w.cognito.Calls("token"); n != 0 {
 						t.Errorf("%d codes were redeemed, want none", n)
 					}
@@ -225,9 +232,9 @@ func TestAClientThatEndsDuringTheSignIn(t *testing.T) {
 				page := b.consent()
 				change()
 				if when == "at the consent page" {
-					wantPage(t, b.consent(), http.StatusBadRequest, "register again")
+					wantPage(t, b.consent(), tt.status, tt.page)
 				}
-				wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "register again")
+				wantPage(t, b.decide(page, "allow"), tt.status, tt.page)
 				w.wantNoGrant()
 				w.wantRevoked(1)
 			})

@@ -48,6 +48,7 @@ var pageOf = [...]pages.Problem{
 	authorization.Internal:       pages.Internal,
 	authorization.UnknownClient:  pages.UnknownClient,
 	authorization.NotApproved:    pages.NotApproved,
+	authorization.SwitchedOff:    pages.SwitchedOff,
 	authorization.BadRedirectURI: pages.BadRedirectURI,
 	authorization.BadRequest:     pages.BadRequest,
 	authorization.Expired:        pages.Expired,

@@ -97,8 +97,8 @@ func TestTokensOfADisabledClientAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantActive(first.text("access_token"), false)
-	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(401, "invalid_client")
-	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(401, "invalid_client")
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "unauthorized_client")
+	s.as(c, "/revoke", "token="+first.text("refresh_token")).want(400, "unauthorized_client")
 
 	// An operator enables the client again. The registration then has another
 	// generation, and the tokens of the former generation stay invalid.

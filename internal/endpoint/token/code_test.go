@@ -129,7 +129,7 @@ func TestCodeRefusals(t *testing.T) {
 		{"no client", "", codeForm(code), 401, "invalid_client"},
 		{"unknown client", "", codeForm(code) + id + "nobody", 401, "invalid_client"},
 		{"client of direct mode", "", codeForm(code) + id + direct.ClientID, 401, "invalid_client"},
-		{"disabled client", "", codeForm(code) + id + disabled.ClientID, 401, "invalid_client"},
+		{"disabled client", "", codeForm(code) + id + disabled.ClientID, 400, "unauthorized_client"},
 		{"client being deleted", "", codeForm(code) + id + deleting.ClientID, 401, "invalid_client"},
 		{"no secret", "", codeForm(code) + id + c.ClientID, 401, "invalid_client"},
 		{"empty secret", basic(c.ClientID, ""), codeForm(code), 401, "invalid_client"},
@@ -189,13 +189,14 @@ func TestCodeRefusals(t *testing.T) {
 	s.as(c, "/token", with(code, "resource", notes+"/")).want(200, "")
 }
 
-func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
+func TestClientsThatAreNotRegisteredGetTheSameAnswer(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())
 	unlike := func(a answer) answer { delete(a.body, "request_id"); return a }
 	want := unlike(s.post("/token", "", codeForm(code)+"&client_id=nobody"))
 	for _, c := range []client{
-		s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationDisabled }),
+		s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationRemoved }),
+		s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationDeleting }),
 		s.register(dcr.AuthNone, func(r *broker.Registration) { r.Mode = broker.ModeDirect }),
 	} {
 		if got := unlike(s.as(c, "/token", codeForm(code))); !maps.Equal(got.body, want.body) {
@@ -204,13 +205,15 @@ func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
 	}
 }
 
-// After invalid_client the client would register again and wait for approval
-// again.
-func TestClientThatWaitsForApprovalIsUnauthorized(t *testing.T) {
+// After invalid_client the client would register again, and wait for approval
+// again or be refused.
+func TestAClientThatCannotComeBackByRegisteringAgainIsUnauthorized(t *testing.T) {
 	s := newStack(t)
 	_, code := s.code(s.public())
-	waits := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationPending })
-	s.as(waits, "/token", codeForm(code)).want(400, "unauthorized_client")
+	for _, state := range []broker.RegistrationState{broker.RegistrationPending, broker.RegistrationDisabled, broker.RegistrationDeleted} {
+		c := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = state })
+		s.as(c, "/token", codeForm(code)).want(400, "unauthorized_client")
+	}
 	removed := s.register(dcr.AuthNone, func(r *broker.Registration) { r.State = broker.RegistrationRemoved })
 	s.as(removed, "/token", codeForm(code)).want(401, "invalid_client")
 }

@@ -104,11 +104,15 @@ func (v *visit) resource(identifier string) (broker.Resource, bool) {
 
 // registration returns the registration of a client of brokered mode, and its
 // profile. All clients that cannot be used get the same answer, except a client
-// that waits for approval: it does not need to register again.
+// that waits for approval and one that an operator has switched off: to register
+// again would not help them.
 func (v *visit) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
 	reg, err := v.flow.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}
+	}
+	if errors.Is(err, broker.ErrDisabled) {
+		return nil, nil, &Problem{Kind: SwitchedOff, Detail: "the operator has disabled or deleted the client"}
 	}
 	if errors.Is(err, broker.ErrNotFound) || err == nil && reg.Mode != broker.ModeBrokered {
 		return nil, nil, &Problem{Kind: UnknownClient, Detail: "client_id is not registered, or no longer registered"}

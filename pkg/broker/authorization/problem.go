@@ -19,6 +19,8 @@ const (
 	UnknownClient
 	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
+	// SwitchedOff is a client that an operator has disabled or deleted.
+	SwitchedOff
 	// BadRedirectURI is a redirect URI that is missing or not registered.
 	BadRedirectURI
 	// BadRequest is an invalid request or form.

@@ -29,9 +29,12 @@ type Credentials struct {
 // one.
 func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Registration, error) {
 	reg, err := d.Client(ctx, c.ID)
-	if errors.Is(err, broker.ErrPending) {
-		// On invalid_client the client would register again.
+	// On invalid_client the client would register again, which does not help.
+	switch {
+	case errors.Is(err, broker.ErrPending):
 		return nil, broker.Refuse(broker.UnauthorizedClient, "the client waits for the operator's approval")
+	case errors.Is(err, broker.ErrDisabled):
+		return nil, broker.Refuse(broker.UnauthorizedClient, "the operator of this server has switched this client off")
 	}
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, broker.Refuse(broker.InvalidClient, "the client is not registered, or no longer registered; register again")

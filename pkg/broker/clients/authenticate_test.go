@@ -33,7 +33,11 @@ func TestAuthenticate(t *testing.T) {
 	add("public", broker.ModeBrokered, active, dcr.AuthNone, "")
 	add("basic", broker.ModeBrokered, active, dcr.AuthSecretBasic, "s3cret")
 	add("pending", broker.ModeBrokered, broker.RegistrationPending, dcr.AuthNone, "")
-	add("disabled", broker.ModeBrokered, broker.RegistrationDisabled, dcr.AuthNone, "")
+	for _, state := range []broker.RegistrationState{broker.RegistrationDisabled, broker.RegistrationDeleted, broker.RegistrationDeleting, broker.RegistrationRemoved} {
+		add(string(state), broker.ModeBrokered, state, dcr.AuthNone, "")
+	}
+	add("directdisabled", broker.ModeDirect, broker.RegistrationDisabled, dcr.AuthNone, "")
+	add("directdeleted", broker.ModeDirect, broker.RegistrationDeleted, dcr.AuthNone, "")
 	add("unhashed", broker.ModeBrokered, active, dcr.AuthSecretPost, "")
 	add("directpublic", broker.ModeDirect, active, dcr.AuthNone, "")
 	add("directbasic", broker.ModeDirect, active, dcr.AuthSecretBasic, "")
@@ -53,7 +57,13 @@ func TestAuthenticate(t *testing.T) {
 		{"no secret", broker.ModeBrokered, clients.Credentials{ID: "basic"}, broker.InvalidClient},
 		{"no stored hash", broker.ModeBrokered, clients.Credentials{ID: "unhashed", Secret: "x"}, broker.InvalidClient},
 		{"waits for approval", broker.ModeBrokered, clients.Credentials{ID: "pending"}, broker.UnauthorizedClient},
-		{"disabled", broker.ModeBrokered, clients.Credentials{ID: "disabled"}, broker.InvalidClient},
+		{"disabled", broker.ModeBrokered, clients.Credentials{ID: "disabled"}, broker.UnauthorizedClient},
+		{"deleted by an operator", broker.ModeBrokered, clients.Credentials{ID: "deleted"}, broker.UnauthorizedClient},
+		{"being deleted", broker.ModeBrokered, clients.Credentials{ID: "deleting"}, broker.InvalidClient},
+		{"ended", broker.ModeBrokered, clients.Credentials{ID: "removed"}, broker.InvalidClient},
+		{"direct, disabled", broker.ModeDirect, clients.Credentials{ID: "directdisabled"}, broker.UnauthorizedClient},
+		// Registering again gives it another id.
+		{"direct, deleted by an operator", broker.ModeDirect, clients.Credentials{ID: "directdeleted"}, broker.InvalidClient},
 		{"unknown", broker.ModeBrokered, clients.Credentials{ID: "unknown"}, broker.InvalidClient},
 		{"not a client id", broker.ModeBrokered, clients.Credentials{ID: "a client"}, broker.InvalidClient},
 		{"of the other mode", broker.ModeBrokered, clients.Credentials{ID: "directpublic"}, broker.InvalidClient},

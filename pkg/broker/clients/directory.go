@@ -35,9 +35,11 @@ const ClientIDAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 
 // Client returns the registration of a client that may get tokens now. It
 // returns broker.ErrNotFound if there is no such client, or its registration is
-// disabled, deleted, being deleted, or of the other mode. For a pending or
-// removed registration the error is broker.ErrPending or broker.ErrRemoved,
-// which wrap ErrNotFound. clientID may be any text.
+// being deleted or of the other mode. For a pending, disabled or removed
+// registration the error is broker.ErrPending, broker.ErrDisabled or
+// broker.ErrRemoved, which wrap ErrNotFound. A client of brokered mode that an
+// operator has deleted counts as disabled, because it cannot come back by
+// registering again; in direct mode it can. clientID may be any text.
 func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Registration, error) {
 	r, err := Registration(ctx, c.store, clientID)
 	if err != nil {
@@ -49,6 +51,8 @@ func (c *Directory) Client(ctx context.Context, clientID string) (*broker.Regist
 		return r, nil
 	case r.State == broker.RegistrationPending:
 		return nil, broker.ErrPending
+	case r.State == broker.RegistrationDisabled, r.State == broker.RegistrationDeleted && r.Mode == broker.ModeBrokered:
+		return nil, broker.ErrDisabled
 	case r.State == broker.RegistrationRemoved:
 		return nil, broker.ErrRemoved
 	}

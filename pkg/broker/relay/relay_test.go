@@ -97,6 +97,8 @@ func newRegistrations() *registrations {
 	c.add("norefresh", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
 	c.add("disabled", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
 	c.regs["disabled"].State = broker.RegistrationDisabled
+	c.add("deleted", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
+	c.regs["deleted"].State = broker.RegistrationDeleted
 	c.add("deleting", dcr.AuthNone, scopes, dcr.GrantAuthorizationCode)
 	c.regs["deleting"].State = broker.RegistrationDeleting
 	return c

@@ -43,7 +43,7 @@ func TestRevokeRefusesWithoutCognito(t *testing.T) {
 	}{
 		{"no client", "", "token=x", 401, "invalid_client"},
 		{"unknown client", "", "token=x&client_id=nobody", 401, "invalid_client"},
-		{"disabled client", "", "token=x&client_id=disabled", 401, "invalid_client"},
+		{"disabled client", "", "token=x&client_id=disabled", 400, "unauthorized_client"},
 		{"public client with secret", "", "token=x&client_secret=y&client_id=" + publicID, 401, "invalid_client"},
 		{"secret client without", "", "token=x&client_id=" + secretID, 401, "invalid_client"},
 		{"header and body", basic(secretID, clientSecret), "token=x&client_secret=y", 400, "invalid_request"},

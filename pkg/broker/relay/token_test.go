@@ -88,9 +88,10 @@ func TestTokenRefusesWithoutCognito(t *testing.T) {
 		{"no client", "", codeForm, 401, "invalid_client"},
 		{"empty form", "", "", 401, "invalid_client"},
 		{"unknown client", "", codeForm + "&client_id=nobody", 401, "invalid_client"},
+		{"disabled client", "", codeForm + "&client_id=disabled", 400, "unauthorized_client"},
+		{"client that an operator has deleted, and that can register again", "", codeForm + "&client_id=deleted", 401, "invalid_client"},
 		{"unknown client, and other faults", "", "client_id=nobody", 401, "invalid_client"},
 		{"unknown client in the header", basic("nobody", clientSecret), codeForm, 401, "invalid_client"},
-		{"disabled client", "", codeForm + "&client_id=disabled", 401, "invalid_client"},
 		{"client being deleted", "", codeForm + "&client_id=deleting", 401, "invalid_client"},
 		{"client id of another case", "", codeForm + "&client_id=" + strings.ToUpper(publicID), 401, "invalid_client"},
 
@@ -207,10 +208,10 @@ func TestARequestWithAResourceNeedsTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestUnknownAndDisabledClientsGetTheSameAnswer(t *testing.T) {
+func TestClientsThatAreNotRegisteredGetTheSameAnswer(t *testing.T) {
 	s := newStack(t, "http://192.0.2.1")
 	want := s.post("/token", "", codeForm+"&client_id=nobody")
-	for _, id := range []string{"disabled", "deleting"} {
+	for _, id := range []string{"deleted", "deleting"} {
 		got := s.post("/token", "", codeForm+"&client_id="+id)
 		delete(got.body, "request_id")
 		delete(want.body, "request_id")

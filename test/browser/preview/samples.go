@@ -39,7 +39,7 @@ func consent() pages.ConsentView {
 }
 
 func newSamples(loopback string) (*samples, error) {
-	branded, err := pages.New(pages.Brand{Name: "Meridian Notes", Logo: []byte(logo)})
+	branded, err := pages.New(pages.Brand{Name: "Meridian Notes", Logo: []byte(logo), Contact: "mailto:help@example.com"})
 	if err != nil {
 		return nil, err
 	}
