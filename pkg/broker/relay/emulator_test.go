@@ -241,7 +241,11 @@ func TestFaultsOfTheLocalCognito(t *testing.T) {
 		id, _ := p.register(dcr.AuthNone, "", dcr.GrantAuthorizationCode, dcr.GrantRefreshToken)
 		form := by(id, redemption(p.signIn(id, nil)))
 		p.cognito.Faults().Inject("token", emulator.Fault{Effect: effect, Times: 1})
-		p.post("/token", "", form).wantRefusal(t, 503, "temporarily_unavailable")
+		first := p.post("/token", "", form)
+		first.wantRefusal(t, 503, "temporarily_unavailable")
+		if got, want := first.text("error_description"), "start over with a new authorization request"; !strings.Contains(got, want) {
+			t.Errorf("error_description = %q, want %q in it: the code may be used up", got, want)
+		}
 		again := p.post("/token", "", form)
 		switch effect {
 		case emulator.FailAfter, emulator.CutAfter:

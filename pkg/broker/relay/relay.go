@@ -115,6 +115,10 @@ func (l *Relay) Revoke(ctx context.Context, r token.Revocation) error {
 // unauthorized_client MCP clients discard their registration, which would not
 // help. Cognito's status for invalid_client is 400; answerFor chooses the right
 // one.
+//
+// If the answer of Cognito was lost, Cognito may have used up the code, and only
+// another request tells. The Refusal says so, because the client has to begin a new
+// authorization request then.
 func cognitoRefused(err error, grantType string) error {
 	u, ok := errors.AsType[*broker.UpstreamError](err)
 	if !ok {
@@ -122,6 +126,9 @@ func cognitoRefused(err error, grantType string) error {
 	}
 	switch code := dcr.Code(u.Code); code {
 	case "":
+		if grantType == dcr.GrantAuthorizationCode {
+			return broker.Unavailable(u.Description+"; "+codeMayBeSpent, u.RetryAfter, err)
+		}
 		return broker.Unavailable(u.Description+", try again", u.RetryAfter, err)
 	case broker.InvalidClient:
 		return broker.Refuse(code, cmp.Or(u.Description, "client authentication failed"))
@@ -133,5 +140,13 @@ func cognitoRefused(err error, grantType string) error {
 	case dcr.InvalidRequest, broker.InvalidGrant, broker.UnsupportedGrantType, broker.InvalidScope, broker.InvalidTarget, broker.UnsupportedTokenType:
 		return broker.Refuse(code, u.Description)
 	}
-	return broker.CognitoUnavailable(fmt.Errorf("unknown error code: %w", err))
+	err = fmt.Errorf("unknown error code: %w", err)
+	if grantType == dcr.GrantAuthorizationCode {
+		return broker.Unavailable("Cognito could not answer; "+codeMayBeSpent, broker.RetrySoon, err)
+	}
+	return broker.CognitoUnavailable(err)
 }
+
+// codeMayBeSpent says what a client does about a code that Cognito may have used
+// up.
+const codeMayBeSpent = "try again, and if the answer is invalid_grant then, start over with a new authorization request"
