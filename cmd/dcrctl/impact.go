@@ -78,9 +78,7 @@ func isOff(impact usecase.Impact) bool {
 }
 
 // findingText describes a finding, for people. off is whether open registration
-// is turned off, so that clients cannot register again. The broker refreshes a
-// grant without looking at the configuration, so grants outlive what they came
-// from.
+// is turned off, so that clients cannot register again.
 func findingText(f usecase.Finding, off bool) string {
 	again := "until they register again, "
 	if off {
@@ -88,7 +86,7 @@ func findingText(f usecase.Finding, off bool) string {
 	}
 	clients := plural(f.Clients, "client", "clients")
 	grants := plural(f.Grants, "grant", "grants")
-	signIn := clients + " cannot send users to sign in any more" + refreshed(f.Grants)
+	signIn := clients + " cannot send users to sign in any more" + grantsOf(f)
 	profile := "profile " + f.Subject
 	switch f.Rule {
 	case usecase.RuleProfile:
@@ -97,7 +95,7 @@ func findingText(f usecase.Finding, off bool) string {
 		}
 		var parts []string
 		if f.Clients > 0 || f.Tokens == 0 {
-			parts = append(parts, signIn)
+			parts = append(parts, plural(f.Clients, "client gets", "clients get")+" no tokens any more"+grantsOf(f))
 		}
 		if f.Tokens > 0 {
 			parts = append(parts, plural(f.Tokens, "initial access token is", "initial access tokens are")+" refused")
@@ -106,14 +104,11 @@ func findingText(f usecase.Finding, off bool) string {
 	case usecase.RuleNoScope:
 		return profile + ": no scope of " + clients + " is left; " + again + signIn
 	case usecase.RuleScope:
-		text := "scope " + f.Subject + ": new authorizations of " + clients + " do not get it"
+		text := "scope " + f.Subject + ": " + plural(f.Clients, "client does", "clients do") + " not get it any more"
 		if f.Resource != "" {
-			text = "scope " + f.Subject + ": new authorizations of " + clients + " do not get it for " + f.Resource
+			text += " for " + f.Resource
 		}
-		if f.Grants > 0 {
-			text += "; " + plural(f.Grants, "grant keeps it until it expires", "grants keep it until they expire")
-		}
-		return text
+		return text + grantsOf(f)
 	case usecase.RuleAppClient:
 		return profile + " has dedicated app clients now, the default of a profile without open registration. Clients that registered openly get none: " + again + signIn +
 			`. "app_client": "shared" in the profile keeps their app client`
@@ -143,21 +138,33 @@ func findingText(f usecase.Finding, off bool) string {
 	case usecase.RuleRedirectURIs:
 		return profile + ": " + plural(f.Clients, "client has", "clients have") + " redirect URIs that it does not allow any more"
 	case usecase.RuleGrantTypes:
-		return profile + ": " + plural(f.Clients, "client has", "clients have") + " grant types that it does not allow any more"
+		text := profile + ": " + plural(f.Clients, "client has", "clients have") + " grant types that it does not allow any more"
+		if f.Effect == usecase.EffectCutOff {
+			text += "; requests for tokens with these are refused"
+		}
+		return text
 	case usecase.RuleAuthMethods:
 		return profile + ": " + plural(f.Clients, "client has", "clients have") + " an authentication method that it does not allow any more"
 	case usecase.RuleUsers:
-		return profile + " admits other users: at their next sign-in, some users of " + clients + " may be refused, and others admitted" + refreshed(f.Grants)
+		return profile + " admits other users: some users of " + clients + " may be refused, and others admitted. " +
+			"Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
 	case usecase.RuleIdentityProvider:
 		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
 	}
 	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, grants)
 }
 
-// refreshed says that n grants stay.
-func refreshed(n int) string {
-	if n == 0 {
+// grantsOf says what becomes of the grants of a finding.
+func grantsOf(f usecase.Finding) string {
+	var parts []string
+	if f.Ends > 0 {
+		parts = append(parts, plural(f.Ends, "grant ends at its next request for a token", "grants end at their next requests for a token"))
+	}
+	if stay := f.Grants - f.Ends; stay > 0 {
+		parts = append(parts, plural(stay, "grant stays until it expires", "grants stay until they expire"))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
-	return "; " + plural(n, "grant is refreshed until it expires", "grants are refreshed until they expire")
+	return "; " + strings.Join(parts, ", ")
 }

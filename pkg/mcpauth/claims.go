@@ -70,19 +70,12 @@ func FromContext(ctx context.Context) (c Claims, ok bool) {
 // claimsOf adds the other claims of a verified token to those of the verifier.
 func claimsOf(token, issuer string, v jwt.Claims) (Claims, error) {
 	c := Claims{
-		Issuer: issuer, Subject: v.Sub, Username: v.Username, ClientID: v.ClientID, Scopes: v.Scopes, Audience: v.Audience,
+		Issuer: issuer, Subject: v.Sub, Username: v.Username, ClientID: v.ClientID, Scopes: v.Scopes, Groups: v.Groups, Audience: v.Audience,
 		IssuedAt: v.IssuedAt, ExpiresAt: v.ExpiresAt,
 	}
 	var err error
 	if c.payload, err = base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1]); err != nil {
 		return Claims{}, err
 	}
-	var more struct {
-		Groups []string `json:"cognito:groups"`
-	}
-	if err := json.Unmarshal(c.payload, &more); err != nil {
-		return Claims{}, err
-	}
-	c.Groups = more.Groups
 	return c, nil
 }

@@ -47,6 +47,9 @@ type Claims struct {
 	OriginJTI string
 	// Scopes are the scopes of the token.
 	Scopes []string
+	// Groups is the claim cognito:groups: the user's groups when the token was
+	// issued.
+	Groups []string
 	// Audience is the claim aud. It is empty unless a resource was bound to the
 	// token (RFC 8707).
 	Audience []string
@@ -102,11 +105,12 @@ func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error)
 	}
 	var std jwt.Claims
 	var own struct {
-		TokenUse  string `json:"token_use"`
-		ClientID  string `json:"client_id"`
-		Username  string `json:"username"`
-		OriginJTI string `json:"origin_jti"`
-		Scope     string `json:"scope"`
+		TokenUse  string   `json:"token_use"`
+		ClientID  string   `json:"client_id"`
+		Username  string   `json:"username"`
+		OriginJTI string   `json:"origin_jti"`
+		Scope     string   `json:"scope"`
+		Groups    []string `json:"cognito:groups"`
 	}
 	if err := parsed.Claims(key, &std, &own); err != nil {
 		return Claims{}, fmt.Errorf("%w: %v", ErrInvalid, err)
@@ -129,6 +133,7 @@ func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error)
 		Username:  own.Username,
 		OriginJTI: own.OriginJTI,
 		Scopes:    strings.Fields(own.Scope),
+		Groups:    own.Groups,
 		Audience:  std.Audience,
 		IssuedAt:  std.IssuedAt.Time().UTC(),
 		ExpiresAt: std.Expiry.Time().UTC(),

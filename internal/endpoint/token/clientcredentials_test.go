@@ -102,7 +102,9 @@ func TestClientCredentialsRequestsOnlyScopesOfTheAppClient(t *testing.T) {
 func TestClientCredentialsRefusals(t *testing.T) {
 	s := newStack(t)
 	c, person := s.machine(), s.register(dcr.AuthSecretBasic)
-	public := s.register(dcr.AuthNone, func(r *broker.Registration) { r.Metadata.GrantTypes = []string{dcr.GrantClientCredentials} })
+	public := s.register(dcr.AuthNone, func(r *broker.Registration) {
+		r.Profile, r.Metadata.GrantTypes = "trusted", []string{dcr.GrantClientCredentials}
+	})
 	s.as(person, "/token", machineForm).want(400, "unauthorized_client")
 	s.as(c, "/token", "grant_type=authorization_code&code=x").want(400, "unauthorized_client")
 	s.post("/token", basic(c.ClientID, person.secret), machineForm).want(401, "invalid_client")

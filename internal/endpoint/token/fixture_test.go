@@ -40,6 +40,9 @@ const (
 	mailID, mailSecret   = "mail", "m4il-s3cret"
 )
 
+// offered are the scopes of the deployment.
+var offered = []string{"openid", notes + "/read", notes + "/write", mail + "/send"}
+
 // stack has the endpoints behind the router, as in production, with a local
 // Cognito and an in-memory store. A test can make both fail.
 type stack struct {
@@ -63,7 +66,7 @@ func newStack(t testing.TB) *stack { t.Helper(); return newStackOn(t, emulator.C
 // newStackOn is newStack with a configuration of the local Cognito.
 func newStackOn(t testing.TB, c emulator.Config) *stack {
 	t.Helper()
-	s := &stack{Brokered: world.NewBrokeredWith(t, world.Options{Clock: fake.NewClock()}), log: new(fake.Log)}
+	s := &stack{Brokered: world.NewBrokeredWith(t, world.Options{Clock: fake.NewClock(), Scopes: offered}), log: new(fake.Log)}
 	s.Log = slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c.ResourceServers = []emulator.ResourceServer{{Identifier: notes, Scopes: []string{"read", "write"}}, {Identifier: mail, Scopes: []string{"send"}}}
 	c.Now = s.Now
@@ -192,7 +195,7 @@ func (s *stack) public() client { s.T.Helper(); return s.register(dcr.AuthNone) 
 func (s *stack) machine() client {
 	s.T.Helper()
 	return s.register(dcr.AuthSecretBasic, func(r *broker.Registration) {
-		r.Metadata.GrantTypes, r.Metadata.RedirectURIs = []string{dcr.GrantClientCredentials}, nil
+		r.Profile, r.Metadata.GrantTypes, r.Metadata.RedirectURIs = "trusted", []string{dcr.GrantClientCredentials}, nil
 	})
 }
 

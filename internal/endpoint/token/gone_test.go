@@ -138,7 +138,7 @@ func TestTokensThatVanishBecauseTheGrantEnds(t *testing.T) {
 func TestForgedTokensDoNotEndTheGrantOfAClientToItself(t *testing.T) {
 	s := newStack(t)
 	own := s.register(dcr.AuthSecretBasic, func(r *broker.Registration) {
-		r.Metadata.GrantTypes = append(r.Metadata.GrantTypes, dcr.GrantClientCredentials)
+		r.Profile, r.Metadata.GrantTypes = "trusted", append(r.Metadata.GrantTypes, dcr.GrantClientCredentials)
 	})
 	access := s.as(own, "/token", "grant_type=client_credentials&resource="+notes).want(200, "").text("access_token")
 	g := s.AllGrants()[0]

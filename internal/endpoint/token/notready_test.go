@@ -37,14 +37,17 @@ func TestWithoutKeysTheEndpointsAre503(t *testing.T) {
 	}
 }
 
-// Introspection and client credentials need the configuration. Codes and refresh
-// tokens are redeemed and revoked without it.
+// Every token is given by the policy, so only a revocation needs no configuration.
+// Nothing is used up.
 func TestWithoutConfiguration(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, code := s.code(c)
+	_, standing := s.authorized(c)
 	s.ConfErr = errors.New("the cause")
 	for name, a := range map[string]answer{
+		"code":               s.as(c, "/token", codeForm(code)),
+		"refresh":            s.as(c, "/token", refreshForm(standing.text("refresh_token"))),
 		"client_credentials": s.as(s.machine(), "/token", machineForm),
 		"introspection":      s.post("/introspect", basic(notesID, notesSecret), "token=x"),
 	} {
@@ -54,12 +57,13 @@ func TestWithoutConfiguration(t *testing.T) {
 		}
 	}
 	// What reads the configuration logs the cause, once for many requests.
-	if text := s.log.String(); strings.Contains(text, `"level":"ERROR"`) || strings.Count(text, `"level":"WARN"`) != 2 || strings.Contains(text, "the cause") {
-		t.Errorf("want two warnings without the cause, and no error:\n%s", text)
+	if text := s.log.String(); strings.Contains(text, `"level":"ERROR"`) || strings.Count(text, `"level":"WARN"`) != 4 || strings.Contains(text, "the cause") {
+		t.Errorf("want four warnings without the cause, and no error:\n%s", text)
 	}
+	s.as(c, "/revoke", "token="+standing.text("access_token")).want(200, "")
+	s.ConfErr = nil
 	first := s.as(c, "/token", codeForm(code)).want(200, "")
-	second := s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
-	s.as(c, "/revoke", "token="+second.text("refresh_token")).want(200, "")
+	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(200, "")
 }
 
 // A change of the configuration is in force at the next request.

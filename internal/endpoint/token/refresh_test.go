@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -298,16 +297,7 @@ func TestRefreshTokenThatCognitoRotatesIsStored(t *testing.T) {
 	s := newStack(t)
 	c := s.public()
 	_, first := s.authorized(c)
-	a := s.AppClient(shared)
-	_, err := s.cognito.API().UpdateUserPoolClient(t.Context(), &cip.UpdateUserPoolClientInput{
-		UserPoolId: aws.String(world.PoolID), ClientId: &a.CognitoID, ClientName: aws.String("test"), AllowedOAuthFlowsUserPoolClient: true,
-		AllowedOAuthFlows: []types.OAuthFlowType{"code"}, AllowedOAuthScopes: a.Scopes, SupportedIdentityProviders: []string{"COGNITO"},
-		CallbackURLs: []string{callback}, ExplicitAuthFlows: []types.ExplicitAuthFlowsType{"ALLOW_USER_SRP_AUTH"}, EnableTokenRevocation: aws.Bool(true),
-		RefreshTokenRotation: &types.RefreshTokenRotationType{Feature: "ENABLED", RetryGracePeriodSeconds: aws.Int32(0)},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.rotate()
 	token := first.text("refresh_token")
 	for range 3 {
 		s.Clock.Advance(time.Minute)

@@ -90,8 +90,9 @@ func NewCurrent(c CurrentConfig) *Current {
 // configuration.
 //
 // In a context of broker.Newest, Get reads the store again, but at most once in
-// five seconds for all such requests. If the last read failed, Get then returns
-// the error even if there is a last good version.
+// five seconds for all such requests, and in a context of broker.Uncached always.
+// If the last read failed, Get then returns the error even if there is a last good
+// version; after a failed read, no request reads again for five seconds.
 func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	if broker.WantsNewest(ctx) {
 		return c.getNewest(ctx)
@@ -125,12 +126,11 @@ func (c *Current) getNewest(ctx context.Context) (*Configuration, error) {
 	}
 	defer c.release()
 	var err error
-	if now := c.c.Now(); c.err != nil || clock.Fresh(c.asked, now, retryAfter) {
+	now := c.c.Now()
+	if shared := clock.Fresh(c.asked, now, retryAfter) && !broker.WantsUncached(ctx); c.err != nil || shared {
 		err = c.refresh(ctx)
-	} else {
-		if err = c.read(ctx); err == nil {
-			c.asked = now
-		}
+	} else if err = c.read(ctx); err == nil {
+		c.asked = now
 	}
 	if err != nil {
 		return nil, broker.NotReady(err)

@@ -156,3 +156,26 @@ func TestTheCallerThatNeedsTheNewestVersionGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// A request that must not act on what another request has read reads the store
+// itself, and gets an error if it cannot.
+func TestAReadPastEveryCache(t *testing.T) {
+	clock := fake.NewClock()
+	w := newWorld(t, clock)
+	uncached := func() string { return text(w.current.Get(broker.Uncached(w.t.Context()))) }
+	w.append(1, named(t, "a"))
+	for i, want := range []string{"2/b", "3/c", "4/d"} {
+		w.newest()
+		w.append(1, named(t, want[2:]))
+		if got := uncached(); got != want {
+			t.Errorf("read %d: got %q, want %q", i, got, want)
+		}
+		if got := w.get(); got != want {
+			t.Errorf("the next request: got %q, want %q", got, want)
+		}
+	}
+	w.reader.set(unreachable)
+	if got := uncached(); !strings.HasPrefix(got, "temporarily_unavailable") {
+		t.Errorf("while the store fails: got %q, want an error", got)
+	}
+}

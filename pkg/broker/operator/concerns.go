@@ -18,12 +18,11 @@ func (c *comparison) concerns(r *broker.Registration) []key {
 	switch {
 	case !hadProfile:
 		return nil // it was cut off before
-	case !ok && c.mode == broker.ModeBrokered && !dcr.InOwnName(r.Metadata.GrantTypes):
+	case !ok && c.mode == broker.ModeBrokered:
 		return []key{newKey(EffectCutOff, RuleProfile, r.Profile)}
 	case !ok:
-		// Cognito serves clients of direct mode, and clients with
-		// client_credentials have their own app client. Their registrations can
-		// only not be updated.
+		// Cognito serves clients of direct mode. Their registrations can only not be
+		// updated.
 		return []key{newKey(EffectStays, RuleProfile, r.Profile)}
 	}
 	keys := newScopes(r, was, now)
@@ -39,7 +38,11 @@ func (c *comparison) concerns(r *broker.Registration) []key {
 		}
 	}
 	for _, rule := range lost(r, was, now) {
-		keys = append(keys, newKey(EffectStays, rule, r.Profile))
+		effect := EffectStays
+		if rule == RuleGrantTypes && c.mode == broker.ModeBrokered {
+			effect = EffectCutOff
+		}
+		keys = append(keys, newKey(effect, rule, r.Profile))
 	}
 	return keys
 }
@@ -135,13 +138,12 @@ func (c *comparison) leftResources(scope string) []key {
 }
 
 // scopesOf returns the scopes that a client can get under a profile: those of
-// its registration that the profile allows and a protected resource has. A
-// client with client_credentials needs no profile for the scopes that it has.
+// its registration that the profile allows and a protected resource has.
 func scopesOf(r *broker.Registration, p *policy.Profile, conf *configuration.Configuration) []string {
 	own := dcr.InOwnName(r.Metadata.GrantTypes)
 	allowed := p.Scopes()
 	return slices.DeleteFunc(strings.Fields(r.Metadata.Scope), func(scope string) bool {
-		if !own && !slices.Contains(allowed, scope) {
+		if !slices.Contains(allowed, scope) {
 			return true
 		}
 		// Without resource parameter, only a single resource limits the scopes of a
@@ -188,28 +190,26 @@ func refused(r *broker.Registration, p *policy.Profile) []Rule {
 	if p == nil {
 		return nil
 	}
+	var rules []Rule
+	if slices.ContainsFunc(r.Metadata.GrantTypes, func(name string) bool { return !p.AllowsGrantType(name) }) {
+		rules = append(rules, RuleGrantTypes)
+	}
 	valid, err := dcr.Validate(r.Metadata)
 	if err != nil {
-		return nil // metadata of an earlier build
+		return rules // metadata of an earlier build
 	}
 	m, err := p.Apply(valid)
 	if e, ok := errors.AsType[*dcr.Error](err); ok {
 		switch {
 		case e.Code == dcr.InvalidRedirectURI:
-			return []Rule{RuleRedirectURIs}
-		case strings.HasPrefix(e.Description, "grant_types"):
-			return []Rule{RuleGrantTypes}
+			return append(rules, RuleRedirectURIs)
 		case strings.HasPrefix(e.Description, "token_endpoint_auth_method"):
-			return []Rule{RuleAuthMethods}
+			return append(rules, RuleAuthMethods)
 		}
-		return nil // its scopes are a finding already
+		return rules // its scopes are a finding already
 	}
-	var rules []Rule
 	if len(m.RedirectURIs) < len(r.Metadata.RedirectURIs) {
 		rules = append(rules, RuleRedirectURIs)
-	}
-	if len(m.GrantTypes) < len(r.Metadata.GrantTypes) {
-		rules = append(rules, RuleGrantTypes)
 	}
 	if err == nil && m.TokenEndpointAuthMethod != r.Metadata.TokenEndpointAuthMethod {
 		rules = append(rules, RuleAuthMethods)

@@ -38,8 +38,9 @@ type Rule string
 
 // The rules. The comment says what Finding.Subject is, and what happens.
 const (
-	// RuleProfile: a profile that is gone. Its clients cannot send users to sign
-	// in, and initial access tokens that name it are refused.
+	// RuleProfile: a profile that is gone. In brokered mode its clients get no
+	// tokens and cannot send users to sign in. Initial access tokens that name it are
+	// refused.
 	RuleProfile Rule = "profile"
 	// RuleNoScope: the profile of clients none of whose scopes are left.
 	RuleNoScope Rule = "no_scope"
@@ -72,11 +73,13 @@ const (
 	// RuleOpenRegistration: the profile that open registration had.
 	RuleOpenRegistration Rule = "open_registration"
 	// RuleRedirectURIs, RuleGrantTypes and RuleAuthMethods: a profile that no
-	// longer allows what clients have.
+	// longer allows what clients have. In brokered mode they get no tokens with a
+	// grant type that it does not allow.
 	RuleRedirectURIs Rule = "redirect_uris"
 	RuleGrantTypes   Rule = "grant_types"
 	RuleAuthMethods  Rule = "token_endpoint_auth_methods"
-	// RuleUsers: a profile that admits other users.
+	// RuleUsers: a profile that admits other users. The records do not show who is in
+	// which group, so each of the grants may end.
 	RuleUsers Rule = "users"
 	// RuleIdentityProvider: an identity provider that is gone from the sign-in
 	// page.
@@ -93,6 +96,9 @@ type Finding struct {
 	// Clients are active or pending. Grants are theirs that have not ended.
 	Clients int `json:"clients"`
 	Grants  int `json:"grants"`
+	// Ends is how many of these grants the rule ends, at their next request for a
+	// token or by the janitor.
+	Ends int `json:"ends,omitzero"`
 	// Tokens are initial access tokens that are valid.
 	Tokens int `json:"initial_access_tokens,omitzero"`
 }
@@ -188,9 +194,11 @@ type droppedScopes struct {
 	scopes []string
 }
 
-// concerned is a client with its findings.
+// concerned is a client with its findings, and its profile after the change, which
+// is nil if it is gone.
 type concerned struct {
 	generation string
+	profile    *policy.Profile
 	keys       []key
 }
 
@@ -285,7 +293,8 @@ func (c *comparison) registration(r *broker.Registration) {
 		c.finding(k).Clients++
 	}
 	if len(keys) > 0 {
-		c.clients[r.ClientID] = concerned{r.Generation, keys}
+		profile, _ := c.after.Policy.Profile(r.Profile)
+		c.clients[r.ClientID] = concerned{r.Generation, profile, keys}
 	}
 }
 
@@ -296,8 +305,13 @@ func (c *comparison) grant(g *broker.Grant) {
 	}
 	if client, ok := c.clients[g.ClientID]; ok && client.generation == g.Generation {
 		for _, k := range client.keys {
-			if k.holds(g) {
-				c.finding(k).Grants++
+			if !k.holds(g) {
+				continue
+			}
+			f := c.finding(k)
+			f.Grants++
+			if k.ends(g, client.profile) {
+				f.Ends++
 			}
 		}
 	}
@@ -320,6 +334,27 @@ func (k key) holds(g *broker.Grant) bool {
 		return slices.Contains(g.Scopes, k.subject) && (k.resource == "" || broker.SameResource(g.Resource, k.resource))
 	}
 	return true
+}
+
+// ends reports whether the finding ends a grant of its clients. profile is that of
+// the client after the change, or nil. Without a user, only the end
+// of the registration ends it.
+func (k key) ends(g *broker.Grant, profile *policy.Profile) bool {
+	switch {
+	case k.rule == RuleLifetime:
+		return true
+	case k.effect != EffectCutOff || g.User.Sub == "":
+		return false
+	}
+	switch k.rule {
+	case RuleProfile:
+		return true
+	case RuleNoScope:
+		return len(profile.Withholds(g.Scopes)) > 0
+	case RuleScope: // a scope that a resource has lost stays with the grants
+		return slices.Contains(profile.Withholds(g.Scopes), k.subject)
+	}
+	return false
 }
 
 // holder adds a grant and its client to a finding.

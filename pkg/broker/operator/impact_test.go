@@ -189,16 +189,9 @@ func (w *changed) refresh(id string) string {
 
 // What ImpactOf says about a change is what happens then.
 func TestImpact(t *testing.T) {
+	const kept, ended = "files/read files/write", "invalid_grant"
 	const files, mail = "https://files.example.com/mcp", "https://mail.example.com/mcp"
 	replace := func(changes ...string) string { return strings.NewReplacer(changes...).Replace(before) }
-	kept := func(t *testing.T, w *changed) {
-		t.Helper()
-		for _, id := range []string{w.fable, w.gable} {
-			if got := w.refresh(id); got != "files/read files/write" {
-				t.Errorf("refresh of %s = %s, want the scopes of the grant", id, got)
-			}
-		}
-	}
 	expect := func(t *testing.T, what, got, want string) {
 		t.Helper()
 		if got != want {
@@ -208,23 +201,25 @@ func TestImpact(t *testing.T) {
 	for _, tt := range []struct {
 		name, after string
 		want        []string
-		check       func(*testing.T, *changed)
+		// refresh is what a refresh of fable and of gable gives.
+		fable, gable string
+		check        func(*testing.T, *changed)
 	}{
-		{"nothing", before, nil, func(t *testing.T, w *changed) {
+		{"nothing", before, nil, kept, kept, func(t *testing.T, w *changed) {
 			expect(t, "fable", w.authorize(w.fable, files, "files/read"), "signs in")
 		}},
 		{"a profile is gone", replace(`"partner"`, `"other"`),
-			[]string{"cut_off profile partner: 1 client, 1 grant, 1 token"}, func(t *testing.T, w *changed) {
+			[]string{"cut_off profile partner: 1 client, 1 grant, 1 ends, 1 token"}, kept, ended, func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "problem: the client's profile is no longer in the policy")
 				expect(t, "fable", w.authorize(w.fable, files, "files/read"), "signs in")
 			}},
 		{"a scope is gone", replace(`, {"name": "files/write"}`, "", `, "files/write"`, ""),
-			[]string{"cut_off scope files/write: 2 clients, 2 grants, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"cut_off scope files/write: 2 clients, 2 grants, 2 end, 0 tokens"}, ended, ended, func(t *testing.T, w *changed) {
 				expect(t, "fable", w.authorize(w.fable, files, "files/write"), "signs in") // for the default
 				expect(t, "fable", w.authorize(w.fable, files, "files/read files/write"), "signs in")
 			}},
 		{"no scope is left to a profile", replace(`"app_client": "shared"`, `"app_client": "shared", "scopes": {"allowed": ["mail/send"]}`),
-			[]string{"cut_off no_scope partner: 1 client, 1 grant, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"cut_off no_scope partner: 1 client, 1 grant, 1 ends, 0 tokens"}, kept, ended, func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "invalid_scope")
 				expect(t, "gable", w.authorize(w.gable, mail, "mail/send"), "invalid_scope")
 			}},
@@ -232,14 +227,14 @@ func TestImpact(t *testing.T) {
 			[]string{
 				"cut_off no_scope partner: 1 client, 1 grant, 0 tokens", "cut_off resource https://files.example.com/mcp: 2 clients, 2 grants, 0 tokens",
 				"cut_off scope files/read: 1 client, 1 grant, 0 tokens", "cut_off scope files/write: 1 client, 1 grant, 0 tokens",
-			}, func(t *testing.T, w *changed) {
+			}, kept, kept, func(t *testing.T, w *changed) {
 				expect(t, "fable", w.authorize(w.fable, files, "files/read"), "invalid_target")
 				expect(t, "fable", w.authorize(w.fable, mail, "mail/send"), "signs in")
 			}},
 		{"an introspection client has another secret", replace("9f86", "0000"),
-			[]string{"cut_off introspection_client mail: 0 clients, 0 grants, 0 tokens"}, func(t *testing.T, w *changed) {}},
+			[]string{"cut_off introspection_client mail: 0 clients, 0 grants, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {}},
 		{"open registration is off", replace(`"open_registration": "open",`, ""),
-			[]string{"cut_off app_client open: 1 client, 1 grant, 0 tokens", "cut_off open_registration open: 1 client, 1 grant, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"cut_off app_client open: 1 client, 1 grant, 0 tokens", "cut_off open_registration open: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
 				if got := w.authorize(w.fable, files, "files/read"); got == "signs in" {
 					t.Error("fable signs in, although its profile has dedicated app clients now")
 				}
@@ -252,19 +247,23 @@ func TestImpact(t *testing.T) {
 				}
 			}},
 		{"redirect URIs are not allowed", replace(`"https://fable.example.com/cb", `, ""),
-			[]string{"stays redirect_uris open: 1 client, 1 grant, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"stays redirect_uris open: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
 				expect(t, "fable", w.authorize(w.fable, files, "files/read"), "signs in")
 			}},
 		{"an authentication method is not allowed", replace(`["none", "client_secret_basic"]`, `["client_secret_basic"]`),
-			[]string{"stays token_endpoint_auth_methods partner: 1 client, 1 grant, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"stays token_endpoint_auth_methods partner: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
+				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in")
+			}},
+		{"no refreshes", replace(`"app_client": "shared"`, `"app_client": "shared", "grant_types": ["authorization_code"]`),
+			[]string{"cut_off grant_types partner: 1 client, 1 grant, 0 tokens"}, kept, "unauthorized_client", func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in")
 			}},
 		{"other users", replace(`"any_https": true}`, `"any_https": true}, "users": {"groups": ["staff"]}`),
-			[]string{"unknown users partner: 1 client, 1 grant, 0 tokens"}, func(t *testing.T, w *changed) {
+			[]string{"unknown users partner: 1 client, 1 grant, 0 tokens"}, kept, ended, func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in") // the user is checked after the sign-in
 			}},
 		{"an identity provider is gone", replace(`, "Okta"`, ""),
-			[]string{"unknown identity_provider Okta: 2 clients, 2 grants, 0 tokens"}, func(t *testing.T, w *changed) {}},
+			[]string{"unknown identity_provider Okta: 2 clients, 2 grants, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newChanged(t)
@@ -279,8 +278,29 @@ func TestImpact(t *testing.T) {
 			}
 			w.conf = after
 			tt.check(t, w)
-			kept(t, w)
+			for id, want := range map[string]string{w.fable: tt.fable, w.gable: tt.gable} {
+				if got, _, _ := strings.Cut(w.refresh(id), ":"); got != want {
+					t.Errorf("refresh of %s = %s, want %s", id, got, want)
+				}
+			}
 		})
+	}
+}
+
+// A machine gets no tokens while its profile is gone. Its grant to itself stays.
+func TestImpactOnAMachine(t *testing.T) {
+	w := newChanged(t)
+	w.conf = parse(t, strings.Replace(before, `"app_client": "shared",`, `"app_client": "shared", "grant_types": ["authorization_code", "refresh_token", "client_credentials"],`, 1))
+	machine, _ := w.Vouched("partner", `{"client_name":"Robot","grant_types":["client_credentials"],"token_endpoint_auth_method":"client_secret_basic","scope":"files/read"}`)
+	r := w.Registration(machine)
+	w.AddGrant(r, broker.Tokens{OriginJTI: machine}, "", func(g *broker.Grant) { g.User, g.TokensID, g.Scopes = broker.User{}, "", []string{"files/read"} })
+	for _, tt := range []struct{ after, want string }{
+		{strings.Replace(before, `"partner"`, `"other"`, 1), "cut_off profile partner: 2 clients, 2 grants, 1 ends, 0 tokens"},
+		{before, "cut_off grant_types partner: 1 client, 1 grant, 0 tokens"},
+	} {
+		if got := texts(w.impact(parse(t, tt.after))); !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("ImpactOf = %q, want %q", got, tt.want)
+		}
 	}
 }
 
@@ -303,7 +323,15 @@ func texts(impact operator.Impact) []string {
 		if f.Resource != "" {
 			subject += " at " + f.Resource
 		}
-		all = append(all, fmt.Sprintf("%s %s %s: %s, %s, %s", f.Effect, f.Rule, subject, s(f.Clients, "client"), s(f.Grants, "grant"), s(f.Tokens, "token")))
+		grants := s(f.Grants, "grant")
+		switch f.Ends {
+		case 0:
+		case 1:
+			grants += ", 1 ends"
+		default:
+			grants += fmt.Sprintf(", %d end", f.Ends)
+		}
+		all = append(all, fmt.Sprintf("%s %s %s: %s, %s, %s", f.Effect, f.Rule, subject, s(f.Clients, "client"), grants, s(f.Tokens, "token")))
 	}
 	return all
 }
@@ -362,7 +390,7 @@ func TestImpactOfAShorterLifetime(t *testing.T) {
 	w.Wait(2 * world.Day)
 	after := parse(t, strings.NewReplacer(`"any_https": true}`, `"any_https": true}, "lifetimes": {"inactive": "5d"}`,
 		`/other"]}`, `/other"]}, "lifetimes": {"inactive": "5d"}`).Replace(before))
-	if got, want := texts(w.impact(after)), []string{"cut_off lifetime partner: 1 client, 1 grant, 0 tokens"}; !slices.Equal(got, want) {
+	if got, want := texts(w.impact(after)), []string{"cut_off lifetime partner: 1 client, 1 grant, 1 ends, 0 tokens"}; !slices.Equal(got, want) {
 		t.Errorf("ImpactOf = %q, want %q", got, want)
 	}
 	w.conf = after
@@ -387,7 +415,7 @@ func TestImpactOfTheUnknown(t *testing.T) {
 	}
 	narrow := parse(t, strings.Replace(before, `"partner"`, `"other"`, 1))
 	impact, err := operator.ImpactOf(t.Context(), w.Inner, nil, narrow, broker.ModeBrokered, w.Now(), func(*operator.Impact) {})
-	if got, want := texts(impact), []string{"cut_off profile partner: 1 client, 1 grant, 0 tokens"}; err != nil || !slices.Equal(got, want) {
+	if got, want := texts(impact), []string{"cut_off profile partner: 1 client, 1 grant, 1 ends, 0 tokens"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("ImpactOf without the configuration before = %q, %v, want %q", got, err, want)
 	}
 }

@@ -66,7 +66,7 @@ func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, erro
 	if r.RefreshToken.IsZero() {
 		return nil, broker.Refuse(dcr.InvalidRequest, "refresh_token is required")
 	}
-	if _, err := r.ScopesWithin(strings.Fields(reg.Metadata.Scope)); err != nil {
+	if _, err := r.ScopesWithin(strings.Fields(reg.Metadata.Scope), token.NotRegistered); err != nil {
 		return nil, err
 	}
 	return url.Values{"grant_type": {r.GrantType}, "refresh_token": {r.RefreshToken.Reveal()}}, nil
@@ -77,7 +77,7 @@ func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, erro
 // Without a scope Cognito would grant all scopes of the app client.
 func clientCredentialsParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
 	registered := strings.Fields(reg.Metadata.Scope)
-	scopes, err := r.ScopesWithin(registered)
+	scopes, err := r.ScopesWithin(registered, token.NotRegistered)
 	if err != nil {
 		return nil, err
 	}

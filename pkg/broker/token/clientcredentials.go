@@ -31,11 +31,7 @@ type clientCredentials struct{ *call }
 
 // issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
-	conf, err := c.configuration(ctx)
-	if err != nil {
-		return nil, err
-	}
-	scopes, err := c.check(conf)
+	scopes, err := c.wanted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,47 +60,66 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	return &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: strings.Join(granted, " ")}, nil
 }
 
-// configuration returns the configuration in force, or the newest one if that
-// lacks a protected resource of the request.
-func (c clientCredentials) configuration(ctx context.Context) (*configuration.Configuration, error) {
+// wanted returns the scopes to request from Cognito. If the configuration in force
+// withholds something, wanted looks in the newest one. Nothing ends: when the
+// operator restores the policy, the client has its scopes again.
+func (c clientCredentials) wanted(ctx context.Context) ([]string, error) {
+	requested, err := c.requested()
+	if err != nil {
+		return nil, err
+	}
+	resource, err := c.OneResource()
+	if err != nil {
+		return nil, err
+	}
 	conf, err := c.Configuration(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range c.Resource {
-		if _, ok := resourceOf(conf, name); !ok {
-			return c.Configuration(broker.Newest(ctx))
-		}
+	allowed, err := c.allowed(conf, requested, resource)
+	if err == nil && len(left(profileOf(conf, c.reg), requested)) == len(requested) {
+		return allowed, nil
 	}
-	return conf, nil
+	if conf, err = c.Configuration(broker.Newest(ctx)); err != nil {
+		return nil, err
+	}
+	return c.allowed(conf, requested, resource)
 }
 
-// check returns the scopes to request from Cognito: the requested scopes, or
-// all that the client is registered for (RFC 6749 §3.3), without those of other
-// resources (RFC 8707 §2). Cognito binds no resource to a token of
-// client_credentials, so only the scopes tie the token to it.
-func (c clientCredentials) check(conf *configuration.Configuration) ([]string, error) {
+// requested returns the requested scopes, or all that the client is registered for
+// (RFC 6749 §3.3).
+func (c clientCredentials) requested() ([]string, error) {
 	registered := strings.Fields(c.reg.Metadata.Scope)
-	scopes, err := c.ScopesWithin(registered)
+	scopes, err := c.ScopesWithin(registered, NotRegistered)
 	if err != nil {
 		return nil, err
 	}
 	if len(scopes) == 0 {
 		scopes = registered
 	}
-	name, err := c.OneResource()
-	if err != nil {
-		return nil, err
+	// Without a user there is no sign-in.
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == broker.ScopeOpenID }), nil
+}
+
+// allowed returns those of the requested scopes that the profile allows and that
+// the requested resource has (RFC 8707 §2). Cognito binds no resource to a token of
+// client_credentials, so only the scopes tie the token to it.
+func (c clientCredentials) allowed(conf *configuration.Configuration, requested []string, resource string) ([]string, error) {
+	profile := profileOf(conf, c.reg)
+	switch {
+	case profile == nil:
+		return nil, broker.Refuse(broker.UnauthorizedClient, "the operator has withdrawn the profile of the client")
+	case !profile.AllowsGrantType(c.GrantType):
+		return nil, errGrantTypeWithdrawn
 	}
-	r, ok := resourceOf(conf, name)
+	scopes := left(profile, requested)
+	r, ok := resourceOf(conf, resource)
 	switch {
 	case ok:
 		scopes = intersect(scopes, r.Scopes)
-	case name != "":
+	case resource != "":
 		return nil, broker.Refuse(broker.InvalidTarget, "resource is not one that tokens are issued for here")
 	}
-	// Without a user there is no sign-in.
-	scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == broker.ScopeOpenID })
 	if len(scopes) == 0 {
 		return nil, broker.Refuse(broker.InvalidScope, "none of the requested scopes can be granted to the client")
 	}

@@ -15,9 +15,10 @@
 //     client that the client does not know.
 //
 // For a code or refresh token, Token has one order of effects: authenticate the
-// client, find the grant, check it, fetch a new access token from Cognito (for
-// a code only if less than half of the lifetime of the stored one is left),
-// commit the grant, respond. The commit uses up the code or
+// client, find the grant, check it, judge it by the policy, fetch a new access token
+// from Cognito (for a code only if less than half of the lifetime of the stored one
+// is left, or if the profile does not admit every user), judge the user, commit the
+// grant, respond. The commit uses up the code or
 // refresh token, so this happens only after Cognito has answered. After a failure
 // the client can repeat the request, with one exception: if a code's commit was
 // applied, and neither its reply nor the grant could be read, the code is used

@@ -110,7 +110,7 @@ func TestASecretThatIsNotSealedAgainIsLogged(t *testing.T) {
 	before, after := fake.RotatedKeys(t)
 	c := w.client(dcr.GrantClientCredentials)
 	w.Keys = before
-	w.AddAppClient(w.AppClientKey(c.ID), broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, "a")
+	w.AddAppClient(w.AppClientKey(c.ID), broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, scope)
 	w.Keys = after
 	w.fault = func(effect string) (bool, error) {
 		if effect == "provision" {

@@ -20,7 +20,7 @@ func TestRefreshSaysWhoFailed(t *testing.T) {
 	}{
 		"store": {func(w *world) { w.Store.FailNext("AppClient", 1, fake.NotApplied) }, "the app client could not be read"},
 		"Cognito": {func(w *world) {
-			w.AddAppClient(broker.SharedAppClientKey("open"), broker.KindShared, broker.AppCredentials{ID: "app", Secret: "s3cret"}, "a")
+			w.AddAppClient(broker.SharedAppClientKey("open"), broker.KindShared, broker.AppCredentials{ID: "app", Secret: "s3cret"}, scope)
 			w.fault = func(effect string) (bool, error) {
 				if effect == "refresh at Cognito" {
 					return false, &broker.UpstreamError{Cause: fake.ErrInjected}

@@ -9,6 +9,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
@@ -51,8 +52,9 @@ type Introspection struct {
 
 // Introspect answers an introspection request. A token is active if it is a
 // valid access token of Cognito, is for the resource that sent the request, and
-// neither its grant nor its registration has ended. The answer does not say why
-// a token is not active (RFC 7662 §2.2).
+// neither its grant nor its registration has ended. Its scopes are those that the
+// policy still allows; a token that it allows nothing is not active. The answer does
+// not say why a token is not active (RFC 7662 §2.2).
 func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Introspection, error) {
 	var inactive Introspection
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
@@ -130,12 +132,18 @@ func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Re
 	if err != nil {
 		return inactive, unavailable("the grant could not be read", err)
 	}
-	valid, err := i.valid(ctx, g)
+	reg, err := i.registrationOf(ctx, g)
+	if errors.Is(err, broker.ErrNotFound) {
+		return inactive, nil
+	}
 	if err != nil {
 		return inactive, unavailable("the registration could not be read", err)
 	}
-	if !valid || g.Resource != "" && !broker.SameResource(g.Resource, r.URL) {
+	if g.Resource != "" && !broker.SameResource(g.Resource, r.URL) {
 		return inactive, nil
+	}
+	if scopes, err = i.standing(ctx, reg, g, c, scopes); err != nil || len(scopes) == 0 {
+		return inactive, err
 	}
 	a := Introspection{
 		Active: true, ClientID: g.ClientID, Subject: c.Sub, Username: c.Username, Scope: broker.PublicScopes(scopes), Audience: r.URL,
@@ -154,14 +162,44 @@ func audienceFits(audience []string, r broker.Resource) bool {
 	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
 }
 
-// valid reports whether neither g nor its registration has ended.
-func (i *Issuer) valid(ctx context.Context, g *broker.Grant) (bool, error) {
+// registrationOf returns the registration that g was given to, or
+// broker.ErrNotFound if it or g has ended.
+func (i *Issuer) registrationOf(ctx context.Context, g *broker.Grant) (*broker.Registration, error) {
 	if !g.EndedAt.IsZero() {
-		return false, nil
+		return nil, broker.ErrNotFound
 	}
 	reg, err := i.Clients.Client(ctx, g.ClientID)
-	if errors.Is(err, broker.ErrNotFound) {
-		return false, nil
+	if err == nil && reg.Generation != g.Generation {
+		return nil, broker.ErrNotFound
 	}
-	return err == nil && reg.Generation == g.Generation, err
+	return reg, err
+}
+
+// standing returns those of scopes that a token with these claims is good for by
+// the policy. If the policy in force withholds something, standing judges by the
+// newest one. It ends nothing.
+func (i *Issuer) standing(ctx context.Context, reg *broker.Registration, g *broker.Grant, c Claims, scopes []string) ([]string, error) {
+	var good []string
+	for _, ctx := range []context.Context{ctx, broker.Newest(ctx)} {
+		conf, err := i.Configuration(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if good = goodFor(profileOf(conf, reg), g, c, scopes); len(good) == len(scopes) {
+			return good, nil
+		}
+	}
+	return good, nil
+}
+
+// goodFor returns those of scopes that a token with these claims is good for under
+// a profile, which may be nil. The user's groups are those of the token.
+func goodFor(p *policy.Profile, g *broker.Grant, c Claims, scopes []string) []string {
+	switch {
+	case p == nil, isClientCredentials(g) && !p.AllowsGrantType(dcr.GrantClientCredentials):
+		return nil
+	case !isClientCredentials(g) && !admits(p, broker.User{Groups: c.Groups, IdentityProvider: g.User.IdentityProvider}):
+		return nil
+	}
+	return left(p, scopes)
 }

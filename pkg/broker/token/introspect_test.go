@@ -16,7 +16,7 @@ const server = "https://mcp.example.com/mcp"
 // oneServer is a configuration with one protected resource, which may introspect
 // with these ids and secrets.
 func oneServer(secrets map[string]string) *configuration.Configuration {
-	c := &configuration.Configuration{Resources: []broker.Resource{{URL: server, Scopes: []string{"a"}}}}
+	c := &configuration.Configuration{Resources: []broker.Resource{{URL: server, Scopes: []string{scope}}}}
 	for id, secret := range secrets {
 		c.IntrospectionClients = append(c.IntrospectionClients, configuration.IntrospectionClient{
 			ID: id, SecretSHA256: configuration.Digest([]byte(secret)), Resource: server,

@@ -59,6 +59,8 @@ type Claims struct {
 	// for a token of client_credentials.
 	OriginJTI string
 	Scopes    []string
+	// Groups are the groups of the user when Cognito issued the token.
+	Groups []string
 	// Audience is empty unless the token is bound to a resource (RFC 8707).
 	Audience  []string
 	IssuedAt  time.Time
@@ -74,8 +76,9 @@ type Config struct {
 	Cognito      Cognito
 	Provisioner  broker.Provisioner
 	AccessTokens AccessTokens
-	// Configuration returns the configuration in force. Codes and refresh tokens
-	// are redeemed without it.
+	// Configuration returns the configuration in force. It is called with
+	// broker.Newest before a request is refused for good, and with broker.Uncached
+	// before a grant ends, because of the configuration.
 	Configuration func(context.Context) (*configuration.Configuration, error)
 	// Keys returns the sealing keys. It is called once for each request.
 	Keys func(context.Context) (*seal.Ring, error)

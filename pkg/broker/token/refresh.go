@@ -47,7 +47,7 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant, _ *broker.SealedTo
 		return err
 	}
 	// RFC 6749 §6: the scope must not have more than what the user granted.
-	_, err := r.ScopesWithin(broker.WithOpenID(g.Scopes))
+	_, err := r.ScopesWithin(broker.WithOpenID(g.Scopes), "was not granted by the user; a refresh adds no scope, so send the user to /authorize to ask for it")
 	return err
 }
 

@@ -86,17 +86,21 @@ func validVerifier(s string) bool {
 	return len(s) >= 43 && len(s) <= 128 && strings.Trim(s, unreserved) == ""
 }
 
+// NotRegistered completes the description of ScopesWithin for the scopes of a
+// registration.
+const NotRegistered = "is not one that the client is registered for"
+
 // ScopesWithin returns the requested scopes, each once, or a *broker.Refusal if
-// one of them is not in allowed. It leaves out offline_access, which many clients
-// request and Cognito does not have.
-func (r *Request) ScopesWithin(allowed []string) ([]string, error) {
+// one of them is not in allowed; why completes its description. ScopesWithin
+// leaves out offline_access, which many clients request and Cognito does not have.
+func (r *Request) ScopesWithin(allowed []string, why string) ([]string, error) {
 	var scopes []string
 	for s := range strings.FieldsSeq(r.Scope) {
 		if s == "offline_access" || slices.Contains(scopes, s) {
 			continue
 		}
 		if !slices.Contains(allowed, s) {
-			return nil, broker.Refuse(broker.InvalidScope, "the client may not have the scope "+dcr.Quote(s))
+			return nil, broker.Refuse(broker.InvalidScope, "the scope "+dcr.Quote(s)+" "+why)
 		}
 		scopes = append(scopes, s)
 	}

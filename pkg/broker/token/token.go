@@ -104,6 +104,12 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err := x.check(ctx, g, stored); err != nil {
 		return nil, err
 	}
+	// Cognito may retire its refresh token when it answers. So everything is judged
+	// first that needs no answer.
+	profile, err := c.judgeGrant(ctx, g)
+	if err != nil {
+		return nil, err
+	}
 	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
 	defer wait()
 	if stored == nil {
@@ -113,8 +119,12 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err != nil {
 		return nil, unavailable("the grant could not be read", err)
 	}
-	if !x.usable(t) {
+	// Only Cognito's answer says who the user is now.
+	if !x.usable(t) || profile.Users().Restricted() {
 		if t, err = c.renew(ctx, g, stored, t); err != nil {
+			return nil, err
+		}
+		if err := c.judgeUser(ctx, g, t.User); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +134,7 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	}
 	c.auditIssued(ctx, g, g.Scopes, t.ExpiresAt)
 	a := &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: broker.PublicScopes(g.Scopes)}
-	if MayRefresh(c.reg) {
+	if MayRefresh(c.reg) && profile.AllowsGrantType(dcr.GrantRefreshToken) {
 		a.RefreshToken = next.Reveal()
 	}
 	return a, nil

@@ -16,7 +16,11 @@ import (
 	kit "github.com/dcr-broker/dcr-broker/test/world"
 )
 
-const redirect = "http://localhost:7777/cb"
+const (
+	redirect = "http://localhost:7777/cb"
+	// scope is the scope of the deployment.
+	scope = "mcp/read"
+)
 
 // world is an Issuer with an in-memory store and a Cognito that answers
 // immediately. It records the effects in order.
@@ -38,7 +42,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Brokered: kit.NewBrokered(t)}
+	w := &world{Brokered: kit.NewBrokeredWith(t, kit.Options{Scopes: []string{"openid", scope}})}
 	grants := w.Inner.Hooked(func(_ context.Context, operation string, do func() error) error { return w.do(operation, do) })
 	w.config = w.IssuerConfig(grants, cognito{w})
 	w.config.Provisioner, w.config.AccessTokens = provisioner{w}, noTokens{}
@@ -74,7 +78,7 @@ type cognito struct{ w *world }
 func (c cognito) tokens() broker.Tokens {
 	now := c.w.Now()
 	return broker.Tokens{
-		AccessToken: fake.AccessToken("ann", now), AppSecret: "s3cret", IssuedAt: now, ExpiresAt: now.Add(time.Hour), Scopes: []string{"a"}, Sub: "ann",
+		AccessToken: fake.AccessToken("ann", now), AppSecret: "s3cret", IssuedAt: now, ExpiresAt: now.Add(time.Hour), Scopes: []string{scope}, Sub: "ann",
 	}
 }
 
@@ -106,7 +110,7 @@ type provisioner struct{ w *world }
 
 func (p provisioner) Provision(ctx context.Context, key string) error {
 	return p.w.do("provision", func() error {
-		p.w.AddAppClient(key, broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, "a")
+		p.w.AddAppClient(key, broker.KindDedicated, broker.AppCredentials{ID: "own", Secret: "s3cret"}, scope)
 		return nil
 	})
 }
@@ -123,9 +127,9 @@ func (noTokens) Verify(context.Context, string) (token.Claims, error) {
 func (w *world) client(grantTypes ...string) clients.Credentials {
 	w.T.Helper()
 	var c clients.Credentials
-	r := w.AddClient(dcr.ClientMetadata{TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: grantTypes, Scope: "a"}, func(r *broker.Registration) {
+	r := w.AddClient(dcr.ClientMetadata{TokenEndpointAuthMethod: dcr.AuthNone, GrantTypes: grantTypes, Scope: scope}, func(r *broker.Registration) {
 		if slices.Contains(grantTypes, dcr.GrantClientCredentials) {
-			c.Secret = "s"
+			c.Secret, r.Profile = "s", "trusted"
 			r.Metadata.TokenEndpointAuthMethod, r.SecretHash = dcr.AuthSecretBasic, credential.Presented("s").Hash()
 		}
 	})
