@@ -127,7 +127,9 @@ func (p *Pages) end(w http.ResponseWriter, status int, pg *page) {
 	h.Set("Content-Security-Policy", p.theme().policy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	// There is no Cross-Origin-Opener-Policy. Web clients open the sign-in in a
+	// popup and wait for a message from their own page at its end. A policy on any
+	// page between would take the opener away from that page for good.
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")

@@ -186,7 +186,7 @@ func TestEveryPageHasStrictHeaders(t *testing.T) {
 					"'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 				"Referrer-Policy":               "no-referrer",
 				"Cache-Control":                 "no-store",
-				"Cross-Origin-Opener-Policy":    "same-origin",
+				"Cross-Origin-Opener-Policy":    "", // cuts web clients that sign in through a popup
 				"Cross-Origin-Resource-Policy":  "same-origin",
 				"X-Content-Type-Options":        "nosniff",
 				"X-Frame-Options":               "DENY",

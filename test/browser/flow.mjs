@@ -37,7 +37,7 @@ async function startClient() {
 		const url = new URL(request.url, "http://client");
 		if (url.pathname === "/callback") answers.push(Object.fromEntries(url.searchParams));
 		response.setHeader("Content-Type", "text/html; charset=utf-8");
-		response.end("<!doctype html><title>client</title><h1>The client has its answer</h1>");
+		response.end("<!doctype html><title>client</title><h1>The client has its answer</h1><script>window.opener?.postMessage(location.search, location.origin)</script>");
 	});
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
@@ -244,6 +244,26 @@ test("other account: the page names the user who signs in next", async (t) => {
 	await button(page, "Allow").click();
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
+});
+
+// A web client opens the sign-in in a popup, whose last page sends the answer to
+// the window that opened it.
+test("popup: the window that opened it gets the answer", async (t) => {
+	const context = await browser.newContext();
+	t.after(() => context.close());
+	const page = await context.newPage();
+	const request = authorization();
+	await page.goto(new URL("/", client.redirectURI).href);
+	const opened = page.waitForEvent("popup");
+	await page.evaluate((url) => {
+		window.addEventListener("message", ({ data }) => { document.title = data; });
+		window.open(url, "", "popup");
+	}, request.url);
+	const popup = await opened;
+	await signIn(popup, alice);
+	await button(popup, "Allow").click();
+	await page.waitForFunction(() => document.title.includes("code="));
+	assert.equal(new URLSearchParams(await page.title()).get("state"), request.state);
 });
 
 test("forged: another site cannot press the button", async (t) => {

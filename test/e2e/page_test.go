@@ -31,7 +31,7 @@ func (d *deployment) checkPage(t *testing.T, line string, a answer) {
 		"Cache-Control":                "no-store",
 		"Referrer-Policy":              "no-referrer",
 		"X-Content-Type-Options":       "nosniff",
-		"Cross-Origin-Opener-Policy":   "same-origin",
+		"Cross-Origin-Opener-Policy":   "", // cuts web clients that sign in through a popup
 		"Access-Control-Allow-Origin":  "",
 		"Access-Control-Allow-Headers": "",
 	} {

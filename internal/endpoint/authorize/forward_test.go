@@ -39,7 +39,7 @@ func TestASecondProgramBehindAForwardingURIGetsAPageAndNoCode(t *testing.T) {
 			id := w.register(tt.profile, nil, tt.uri)
 			b := w.browser()
 			page := b.arrive(requestOf(id, tt.uri), "alice")
-			if strings.Contains(page.body, "30") {
+			if strings.Contains(page.body, "will not be asked") {
 				t.Errorf("the page offers to remember the consent\n%s", main(page.body))
 			}
 			w.wantCode(b.decide(page, "allow").target(t), tt.uri)

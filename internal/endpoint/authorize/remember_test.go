@@ -34,7 +34,7 @@ func TestAConsentCoversOnlyWhatTheUserAllowed(t *testing.T) {
 	id := w.register("open", nil, webURI, otherURI, deskURI, appURI)
 	b := w.browser()
 	page := b.arrive(requestOf(id, webURI, on...), "alice")
-	if !strings.Contains(page.body, "30") {
+	if !strings.Contains(page.body, "will not be asked about this again for <bdi>30</bdi> days") {
 		t.Errorf("the page does not say that the consent is remembered\n%s", main(page.body))
 	}
 	b.decide(page, "allow")
