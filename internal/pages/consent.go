@@ -86,7 +86,9 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	pg.html(`<form id="decide" method="post" action="` + DecisionPath + `">`)
 	pg.hidden(TransactionField, v.Transaction)
 	pg.hidden(CSRFField, v.CSRF)
-	pg.html("\n<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
+	pg.html("\n")
+	pg.paragraph(t.Started)
+	pg.html("<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
 	pg.message(t.Allow)
 	pg.html("</button>\n" + `<button type="submit" name="decision" value="cancel">`)
 	pg.message(t.Cancel)
@@ -130,17 +132,22 @@ func (p *page) requester(m *messages, place place, v ConsentView) {
 		p.html("</p>\n")
 	}
 	name := visible(v.ClientName, maxName)
-	p.html(`<p class="name">`)
-	if name.text == "" {
-		p.message(t.Nameless)
-	} else {
-		p.message(t.Named, isolated("name", name.withEllipsis()))
-		p.html(" ")
-		p.message(t.Unverified)
-	}
-	p.html("</p>\n")
+	p.name(t, name)
 	p.warnings(m, place, name)
 	p.html("</section>\n")
+}
+
+// name adds the client's name in a box of its own, as the value of a list. Between
+// quotation marks, a name with such a mark could go on in the broker's voice.
+func (p *page) name(t *consentText, name safeText) {
+	if name.text == "" {
+		p.paragraph(t.Nameless)
+		return
+	}
+	p.html(`<dl class="name">` + "\n")
+	p.row(t.Named, name.withEllipsis())
+	p.html("</dl>\n")
+	p.paragraph(t.Unverified)
 }
 
 // host adds a host. A long one can wrap between its labels.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/branding"
 )
 
 func TestConsentShowsHostOrScheme(t *testing.T) {
@@ -78,7 +79,7 @@ func TestAddressesOfTheClientAreShownAsPlainHosts(t *testing.T) {
 	}
 }
 
-var tag = regexp.MustCompile(`^(?:!doctype html|/?(?:html|head|title|style|body|header|span|bdi|main|h1|h2|section|p|div|dl|dt|dd|ul|li|code|small|button|form|wbr)|(?:meta|link|img|input|html|section|p|button|form|div)(?: [a-z-]+="[^"<>]*")+)>`)
+var tag = regexp.MustCompile(`^(?:!doctype html|/?(?:html|head|title|style|body|header|span|bdi|main|h1|h2|section|p|div|dl|dt|dd|ul|li|code|small|button|form|wbr)|(?:meta|link|img|input|html|section|p|button|form|div|dl)(?: [a-z-]+="[^"<>]*")+)>`)
 
 func FuzzConsentEscapes(f *testing.F) {
 	for _, s := range []string{"Claude", `"><script>alert(1)</script>`, "</bdi>\u202e", "'", "{host}", "\x00", "&amp;", "<!--", "]]>", "</style>"} {
@@ -103,6 +104,60 @@ func FuzzConsentEscapes(f *testing.F) {
 			t.Fatalf("%+q: hidden characters got out", s)
 		}
 	})
+}
+
+// box is the element with the client's name.
+var box = regexp.MustCompile(`(<dl class="name">\n<div><dt>It calls itself</dt><dd><bdi>)([^<]*)(</bdi></dd></div>\n</dl>)`)
+
+// A name has no effect outside its box, but for our own notes about it.
+func TestANameStaysInItsBox(t *testing.T) {
+	with := func(name string) (shown, rest string) {
+		v := sample()
+		v.ClientName = name
+		body := consent(t, v)
+		found := box.FindAllStringSubmatch(body, -1)
+		if len(found) != 1 {
+			t.Fatalf("%+q: %d boxes, want 1", name, len(found))
+		}
+		rest = box.ReplaceAllString(body, "")
+		for _, note := range []text{english.Name.Hidden, english.Name.Lookalike} {
+			rest = strings.Replace(rest, "<p>"+string(note)+"</p>\n", "", 1)
+		}
+		return found[0][2], rest
+	}
+	_, want := with("X")
+	names := []string{
+		"Claude”. Checked by Example. “", "It calls itself", "\n\nNobody has checked that name.", "{name}", "</bdi></dd></div></dl><p>Checked",
+		"\u202emoc.elgoog", "Claude\u2069\u2069\u202c Checked", "\u2067Checked\u2069", "Cl\u200bau\u200dde\u2060\ufeff", "\u2028Checked\u2029by us", "a\u0085b\vc\fd",
+	}
+	for _, mark := range "\"'`´‘’‚‛“”„‟‹›«»「」『』〈〉《》〝〞〟＂＇｢｣❛❜❝❞❮❯⹂″‴‵‶ʺˮ🙶🙷🙸" {
+		names = append(names, "Claude"+string(mark)+". Checked by Example. "+string(mark))
+	}
+	for _, name := range names {
+		shown, rest := with(name)
+		if rest != want {
+			t.Errorf("%+q changes the page outside its box", name)
+		}
+		if strings.ContainsFunc(shown, func(r rune) bool { return r != utf8.RuneError && branding.IsHidden(r) }) {
+			t.Errorf("%+q is shown as %+q, with characters that cannot be seen", name, shown)
+		}
+	}
+}
+
+// All users of a hosted client share its redirect URI and its client_id.
+func TestEveryConsentPageSaysToAllowOnlyWhatTheUserStarted(t *testing.T) {
+	for _, uri := range []string{"https://claude.ai/cb", "http://localhost/cb", "com.example.app:/cb"} {
+		for _, days := range []int{0, 30} {
+			v := sample()
+			v.Redirect, v.RememberedDays = parsed(uri), days
+			body := consent(t, v)
+			form := body[strings.Index(body, "<form"):]
+			said, allow := strings.Index(form, "Allow only if you have just started this yourself"), strings.Index(form, `value="allow"`)
+			if said < 0 || said > allow {
+				t.Errorf("%s, %d days: the page does not say so before its buttons\n%s", uri, days, form)
+			}
+		}
+	}
 }
 
 func BenchmarkConsent(b *testing.B) {

@@ -13,9 +13,10 @@ var english = messages{
 		DeviceThrough: "An app on this device, through {host}",
 		Through:       "The answer goes to {host}, which hands it on to the app.",
 
-		Warning:     "Any program on this device can pose as this app. Allow only if you have just started this yourself, in an app that you trust.",
+		Warning:     "Any program on this device can pose as this app.",
+		Started:     "Anyone can send you a link to this page. Allow only if you have just started this yourself, in an app that you trust.",
 		Punycode:    "This address is written with letters beyond a to z, which can look like others. What stands here is its exact form.",
-		Named:       "It calls itself “{name}”.",
+		Named:       "It calls itself",
 		Nameless:    "It gives no name.",
 		Unverified:  "Nobody has checked that name.",
 		GivenByApp:  "What it also says of itself, unchecked",

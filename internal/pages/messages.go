@@ -27,9 +27,12 @@ type consentText struct {
 	DeviceThrough text
 	Through       text
 	// Warning is for an app on this device: any program can pose as it.
-	Warning     text
+	Warning text
+	// Started is for every client: all users of a hosted client share its redirect
+	// URI and its client_id, so that the page cannot tell who began the sign-in.
+	Started     text
 	Punycode    text // the host is an A-label of letters outside ASCII
-	Named       text // {name}
+	Named       text // label of the name
 	Nameless    text
 	Unverified  text
 	GivenByApp  text // heading: other unverified metadata of the app

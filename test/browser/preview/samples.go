@@ -95,8 +95,9 @@ func (s *samples) consents() {
 		"wide":      strings.Repeat("\ufdfd", 40),
 		"lookalike": "Сlаudе",
 		"sentence":  "Claude”. Checked by Example. “",
+		"quotes":    "Claude\"'’”»›」』〞❞＂. Checked by Example. \u2069\u202c“„«‹「『〝❝",
 	}
-	for _, name := range []string{"html", "bidi", "invisible", "long", "word", "zalgo", "wide", "lookalike", "sentence"} {
+	for _, name := range []string{"html", "bidi", "invisible", "long", "word", "zalgo", "wide", "lookalike", "sentence", "quotes"} {
 		add("hostile-"+name, s.pages, func(v *pages.ConsentView) {
 			v.ClientName = hostile[name]
 			v.ClientURI, v.PolicyURI, v.TermsURI = "https://"+strings.Repeat("a", 60)+".example/"+hostile[name], "javascript:alert(1)", "https://exаmple.com/"
