@@ -49,6 +49,24 @@ func testClientsWithFixedScopes(t *testing.T, d *deployment) {
 	}
 }
 
+// The same holds for registrations with an initial access token: no client is
+// registered that can do nothing.
+func TestRegistrationsWithFixedScopes(t *testing.T) {
+	each(t, testRegistrationsWithFixedScopes, broker.ModeBrokered)
+}
+
+func testRegistrationsWithFixedScopes(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	token := bearer(d.initialAccessToken)
+	want := d.register(t, publicClient, token).member("scope")
+	for _, tt := range fixedScopes {
+		r := d.register(t, `{"redirect_uris":["`+redirectURI+`"],"scope":"`+tt.scope+`"}`, token)
+		if got := r.member("scope"); got != want || got == "" {
+			t.Errorf("%s: registered scope = %q, want %q, as without scope", tt.client, got, want)
+		}
+	}
+}
+
 // exchange redeems a code of a client with publicClient's redirect URI.
 func (d *deployment) exchange(t *testing.T, code, clientID string) answer {
 	t.Helper()

@@ -216,9 +216,6 @@ func testInitialAccessTokens(t *testing.T, d *deployment) {
 		match(t, "client_secret", r.member("client_secret"), "")
 	})
 	d.run(t, []exchange{
-		{name: "does not allow any scope", send: "POST /register", header: []string{jsonBody, token},
-			body:   `{"redirect_uris":["https://app.example.com/callback"],"scope":"nothing/of-ours"}`,
-			status: 403, headers: map[string]string{"WWW-Authenticate": `Bearer error="insufficient_scope", .*`}, members: map[string]string{"error": "insufficient_scope"}},
 		{name: "does not allow any redirect URI", send: "POST /register", header: []string{jsonBody, token},
 			body: `{"redirect_uris":["javascript:alert(1)"]}`, status: 400, members: map[string]string{"error": "invalid_redirect_uri"}},
 		{name: "does not allow any authentication method", send: "POST /register", header: []string{jsonBody, token},

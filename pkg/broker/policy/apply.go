@@ -24,15 +24,17 @@ import (
 //   - scope: always all scopes of the profile on the profile of open
 //     registration, because clients register the scopes of the first challenge
 //     and ask for more later. On another profile, the requested scopes that the
-//     profile allows; absent means its default. openid is added if email, phone
-//     or profile need it. client_credentials gets custom scopes only, because
-//     of Cognito.
+//     profile allows. If none was requested that the deployment has, the
+//     profile's default. openid is added if email, phone or profile need it, and
+//     in brokered mode it counts for nothing alone. client_credentials gets
+//     custom scopes only, because of Cognito.
 //
 // An error is a *dcr.Error. Code InvalidRedirectURI: no redirect URI is left.
-// If nothing is left of another member, or a method is not allowed:
-// InvalidClientMetadata on the profile of open registration, InsufficientScope
-// on another one, where a token of a third profile may help.
-// InvalidClientMetadata also for a method that no profile can allow.
+// If nothing is left of another member that was requested, or a method is not
+// allowed: InvalidClientMetadata on the profile of open registration,
+// InsufficientScope on another one, where a token of a third profile may help.
+// InvalidClientMetadata also for a method that no profile can allow, and if there
+// is no default scope for client_credentials.
 func (p *Profile) Apply(m dcr.ParsedMetadata) (dcr.ParsedMetadata, error) {
 	m = m.Clone()
 	for _, decide := range []func(*dcr.ParsedMetadata) error{
@@ -132,33 +134,59 @@ func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 	}
 	clientCredentials := dcr.InOwnName(m.GrantTypes)
 	requested := strings.Fields(m.Scope)
-	if len(requested) == 0 {
-		requested = p.defaults
-	}
-	var granted []string
-	for _, scope := range requested {
-		if clientCredentials && aboutUser(scope) || !slices.Contains(p.allowed, scope) || slices.Contains(granted, scope) {
-			continue
+	granted := p.registrable(requested, clientCredentials)
+	if p.nothing(granted) {
+		known := func(s string) bool {
+			return p.known[s] && !p.nothing([]string{s}) && !(clientCredentials && aboutUser(s))
 		}
-		granted = append(granted, scope)
-	}
-	if slices.ContainsFunc(granted, needsOpenID) {
-		granted = broker.WithOpenID(granted)
+		if slices.ContainsFunc(requested, known) {
+			return p.refuse("scope: none of those asked for is allowed here; allowed: %s", p.listed(clientCredentials))
+		}
+		granted = p.registrable(p.defaults, clientCredentials)
 	}
 	if len(granted) == 0 {
-		return p.refuseScope(clientCredentials)
+		return p.noDefault()
 	}
 	m.Scope = strings.Join(granted, " ")
 	return nil
 }
 
-func (p *Profile) refuseScope(clientCredentials bool) error {
-	if !clientCredentials {
-		return p.refuse("scope: none of those asked for is allowed here; allowed: %s", strings.Join(p.allowed, " "))
+// registrable returns the scopes of list that a client can have under p, each
+// once, with openid if another one needs it.
+func (p *Profile) registrable(list []string, clientCredentials bool) []string {
+	var scopes []string
+	for _, s := range list {
+		if clientCredentials && aboutUser(s) || !slices.Contains(p.allowed, s) || slices.Contains(scopes, s) {
+			continue
+		}
+		scopes = append(scopes, s)
 	}
-	custom := slices.DeleteFunc(slices.Clone(p.allowed), aboutUser)
-	if len(custom) == 0 {
-		return p.refuse("scope: client_credentials needs a scope of a resource server, and none is allowed here")
+	if slices.ContainsFunc(scopes, needsOpenID) {
+		scopes = broker.WithOpenID(scopes)
 	}
-	return p.refuse("scope: none is left for client_credentials; allowed: %s", strings.Join(custom, " "))
+	return scopes
+}
+
+// nothing reports whether a client with these scopes could do nothing. In brokered
+// mode openid is for the broker itself.
+func (p *Profile) nothing(scopes []string) bool {
+	return len(scopes) == 0 || p.openIDIsOurs && broker.PublicScopes(scopes) == ""
+}
+
+// listed returns the scopes that a client can ask for under p.
+func (p *Profile) listed(clientCredentials bool) string {
+	scopes := p.registrable(p.allowed, clientCredentials)
+	if p.openIDIsOurs {
+		return broker.PublicScopes(scopes)
+	}
+	return strings.Join(scopes, " ")
+}
+
+// noDefault is the error for a client with client_credentials if no scope of the
+// profile's default is for such clients.
+func (p *Profile) noDefault() error {
+	if scopes := p.listed(true); scopes != "" {
+		return dcr.Errorf(dcr.InvalidClientMetadata, "scope: there is no default for client_credentials here; ask for one of: %s", scopes)
+	}
+	return dcr.Errorf(dcr.InvalidClientMetadata, "scope: client_credentials needs a scope of a resource server, and none is allowed here")
 }

@@ -30,6 +30,10 @@ const profiles = `{
                    "scopes": {"allowed": ["openid", "email", "mcp/read", "mcp/write", "aws.cognito.signin.user.admin"], "default": ["openid", "mcp/read"]}},
     "user-only":  {"redirect_uris": {"loopback": true}, "grant_types": ["authorization_code", "client_credentials"],
                    "token_endpoint_auth_methods": ["client_secret_basic"], "scopes": {"allowed": ["openid", "email"]}},
+    "reader":     {"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"], "scopes": {"allowed": ["mcp/read"]}},
+    "signs-in":   {"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"],
+                   "scopes": {"allowed": ["openid", "mcp/read"], "default": ["openid"]}},
+    "bare":       {"redirect_uris": {"loopback": true}, "scopes": {"allowed": ["openid", "mcp/read"], "default": ["openid"]}},
     "all":        {"redirect_uris": {"loopback": true, "any_https": true, "any_private_use": true},
                    "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
                    "token_endpoint_auth_methods": ["none", "client_secret_basic", "client_secret_post"],
@@ -101,13 +105,20 @@ func TestApply(t *testing.T) {
 		{"all", `{` + loopback + `}`, `{"scope": "openid mcp/read"}`},
 		{"all", `{` + loopback + `, "scope": "mcp/write unknown openid ` + admin + `"}`, `{"scope": "mcp/write openid"}`},
 		{"all", `{` + loopback + `, "scope": "email mcp/read"}`, `{"scope": "openid email mcp/read"}`}, // Cognito has no email without openid
-		{"all", `{` + loopback + `, "scope": "unknown"}`, "insufficient_scope"},
+		{"all", `{` + loopback + `, "scope": "unknown"}`, `{"scope": "openid mcp/read"}`},
+		{"all", `{` + loopback + `, "scope": "unknown phone"}`, "insufficient_scope"},            // another profile may allow phone
+		{"all", `{` + loopback + `, "scope": "openid"}`, `{"scope": "openid"}`},                  // in direct mode it is of use
 		{"all", `{` + loopback + `, "scope": "offline_access"}`, `{"scope": "openid mcp/read"}`}, // dropped by Validate, so the default applies
 		{"all", `{` + machine + `, "scope": "openid email mcp/write"}`, `{"scope": "mcp/write"}`},
-		{"all", `{` + machine + `, "scope": "openid"}`, "insufficient_scope"},
+		{"all", `{` + machine + `, "scope": "openid email"}`, `{"scope": "mcp/read"}`}, // no profile allows these to a machine
+		{"all", `{` + machine + `, "scope": "unknown"}`, `{"scope": "mcp/read"}`},
+		{"reader", `{` + machine + `, "scope": "mcp/write unknown"}`, "insufficient_scope"},
 		{"machine", `{` + machine + `}`, `{"scope": "mcp/read"}`},
 		{"machine", `{` + machine + `, "scope": "` + admin + ` mcp/read"}`, `{"scope": "mcp/read"}`},
-		{"user-only", `{` + machine + `}`, "insufficient_scope"},
+		{"user-only", `{` + machine + `}`, "invalid_client_metadata"},
+		{"user-only", `{` + machine + `, "scope": "unknown"}`, "invalid_client_metadata"},
+		{"user-only", `{` + machine + `, "scope": "mcp/read"}`, "insufficient_scope"},
+		{"signs-in", `{` + machine + `}`, "invalid_client_metadata"},
 	}
 	p := parse(t, profiles, wide)
 	for _, tt := range tests {
@@ -136,18 +147,49 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// In brokered mode openid alone would be a client that can do nothing, and is
+// never offered.
+func TestOpenIDIsNoScopeOfABrokeredClient(t *testing.T) {
+	document := strings.Replace(profiles, `, "`+admin+`"`, "", 1) // which brokered mode does not have
+	p := parse(t, document, offer{scopes: []string{"openid", "email", "phone", "mcp/read", "mcp/write"}, mode: broker.ModeBrokered})
+	for _, tt := range []struct{ profile, scope, want string }{
+		{"all", "openid", "openid mcp/read"},
+		{"all", "openid profile offline_access", "openid mcp/read"}, // the deployment has no profile
+		{"all", "openid mcp/write", "openid mcp/write"},
+		{"all", "openid email", "openid email"},
+		{"all", "openid phone", "insufficient_scope: scope: none of those asked for is allowed here; allowed: email mcp/read mcp/write"},
+		{"signs-in", "openid", "invalid_client_metadata: scope: there is no default for client_credentials here; ask for one of: mcp/read"},
+		{"bare", "openid", "openid"}, // the operator's default
+	} {
+		body := `{"redirect_uris": ["http://localhost/"], "scope": "` + tt.scope + `"}`
+		if tt.profile == "signs-in" {
+			body = `{"grant_types": ["client_credentials"], "scope": "` + tt.scope + `"}`
+		}
+		m, err := register(t, profile(t, p, tt.profile), body)
+		got := m.Scope
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: scope %q: %q, want %q", tt.profile, tt.scope, got, tt.want)
+		}
+	}
+}
+
 func TestRefusalsNameWhatIsAllowed(t *testing.T) {
 	tests := []struct{ profile, body, want string }{
 		{"open", `{"grant_types": ["client_credentials"]}`,
 			"invalid_client_metadata: grant_types: none of those asked for is allowed here; allowed: authorization_code, refresh_token"},
 		{"public", `{"redirect_uris": ["http://localhost/"], "token_endpoint_auth_method": "client_secret_post"}`,
 			"insufficient_scope: token_endpoint_auth_method: 'client_secret_post' is not allowed here; allowed: none"},
-		{"all", `{"redirect_uris": ["http://localhost/"], "scope": "x"}`,
+		{"all", `{"redirect_uris": ["http://localhost/"], "scope": "phone"}`,
 			"insufficient_scope: scope: none of those asked for is allowed here; allowed: openid email mcp/read mcp/write"},
-		{"all", `{"grant_types": ["client_credentials"], "scope": "openid"}`,
-			"insufficient_scope: scope: none is left for client_credentials; allowed: mcp/read mcp/write"},
+		{"reader", `{"grant_types": ["client_credentials"], "scope": "mcp/write"}`,
+			"insufficient_scope: scope: none of those asked for is allowed here; allowed: mcp/read"},
+		{"signs-in", `{"grant_types": ["client_credentials"]}`,
+			"invalid_client_metadata: scope: there is no default for client_credentials here; ask for one of: mcp/read"},
 		{"user-only", `{"grant_types": ["client_credentials"]}`,
-			"insufficient_scope: scope: client_credentials needs a scope of a resource server, and none is allowed here"},
+			"invalid_client_metadata: scope: client_credentials needs a scope of a resource server, and none is allowed here"},
 	}
 	p := parse(t, profiles, wide)
 	for _, tt := range tests {

@@ -90,9 +90,12 @@ type Profile struct {
 	known     map[string]string // of the profile of open registration: knownBodies
 	grants    []string
 	methods   []string
-	allowed   []string // scopes
-	defaults  []string // scopes for a registration without scopes
-	limits    Limits
+	allowed   []string        // scopes
+	defaults  []string        // scopes for a registration without scopes
+	known     map[string]bool // scopes of the deployment
+	// openIDIsOurs is whether only the broker uses the scope openid.
+	openIDIsOurs bool
+	limits       Limits
 
 	softwareStatements SoftwareStatements
 
