@@ -95,11 +95,12 @@ func accepts(p *policy.Profile, body []byte) bool {
 // unknownProvider returns an identity provider of the configuration that the
 // local Cognito does not have, or "". Cognito refuses every app client then.
 func unknownProvider(c *configuration.Configuration) string {
-	i := slices.IndexFunc(c.IdentityProviders, func(name string) bool { return name != cognito })
+	all := c.AllIdentityProviders()
+	i := slices.IndexFunc(all, func(name string) bool { return name != cognito })
 	if i < 0 {
 		return ""
 	}
-	return c.IdentityProviders[i]
+	return all[i]
 }
 
 // cognito is the name of the user pool's own users among identity providers.
@@ -131,7 +132,7 @@ func obstacle(s *devstack.Stack) string {
 	if p.Approval() == policy.ApprovalManual {
 		return named + " requires the approval of an operator, and dcrctl cannot reach this broker"
 	}
-	if !p.Users().Allow([]string{devstack.UserGroup}, cognito) {
+	if !p.Users().Allow([]string{devstack.UserGroup}, []string{cognito}) {
 		return fmt.Sprintf("%s does not allow the user %s", named, devstack.Username)
 	}
 	return ""

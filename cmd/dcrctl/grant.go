@@ -25,21 +25,21 @@ type grantRow struct {
 	State    string `json:"state"`
 	ClientID string `json:"client_id"`
 	// User is the user's sub.
-	User             string    `json:"user"`
-	Username         string    `json:"username"`
-	Email            string    `json:"email,omitempty"`
-	IdentityProvider string    `json:"identity_provider,omitempty"`
-	Scopes           []string  `json:"scopes"`
-	Resource         string    `json:"resource,omitempty"`
-	CreatedAt        time.Time `json:"created_at"`
-	ExpiresAt        time.Time `json:"expires_at,omitzero"`
-	EndedAt          time.Time `json:"ended_at,omitzero"`
+	User              string    `json:"user"`
+	Username          string    `json:"username"`
+	Email             string    `json:"email,omitempty"`
+	IdentityProviders []string  `json:"identity_providers,omitempty"`
+	Scopes            []string  `json:"scopes"`
+	Resource          string    `json:"resource,omitempty"`
+	CreatedAt         time.Time `json:"created_at"`
+	ExpiresAt         time.Time `json:"expires_at,omitzero"`
+	EndedAt           time.Time `json:"ended_at,omitzero"`
 }
 
 func grantRowOf(g *broker.Grant) grantRow {
 	r := grantRow{
 		ID: g.ID, State: "standing", ClientID: g.ClientID, User: g.User.Sub, Username: g.User.Username, Email: g.User.Email,
-		IdentityProvider: g.User.IdentityProvider, Scopes: g.Scopes, Resource: g.Resource,
+		IdentityProviders: g.User.IdentityProviders, Scopes: g.Scopes, Resource: g.Resource,
 		CreatedAt: g.CreatedAt.UTC(), ExpiresAt: g.ExpiresAt.UTC(), EndedAt: g.EndedAt.UTC(),
 	}
 	switch {

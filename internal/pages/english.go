@@ -106,6 +106,11 @@ var english = messages{
 				"You are signed in, but the operator has not opened this app to your account.",
 				"Use another account, or ask the operator for access.",
 			},
+			OtherProvider: {
+				"Your account may not use this app",
+				"You are signed in. But the operator allows this app only to accounts that have no other way to sign in than those it lists, and yours has one.",
+				"Use another account, or ask the operator which accounts can use this app.",
+			},
 			Busy: {
 				"Too many requests at the moment",
 				"The first sign-in of an app takes a moment to prepare, and too many are being prepared now. Nothing is lost.",

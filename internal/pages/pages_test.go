@@ -136,6 +136,9 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		"no-access": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: NoAccess, User: broker.User{Username: "alice"}, Transaction: "tr4nsaction", CSRF: "c5rf"})
 		},
+		"other-provider": func(w http.ResponseWriter) {
+			p.Problem(w, ProblemView{Problem: OtherProvider, User: broker.User{Username: "alice"}, CSRF: "c5rf"})
+		},
 		"busy": func(w http.ResponseWriter) {
 			p.Problem(w, ProblemView{Problem: Busy, RetryAfter: 1500 * time.Millisecond})
 		},
@@ -230,6 +233,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 		{ProblemView{Problem: Expired}, 400, ""},
 		{ProblemView{Problem: OtherBrowser}, 400, ""},
 		{ProblemView{Problem: NoAccess}, 403, ""},
+		{ProblemView{Problem: OtherProvider}, 403, ""},
 		{ProblemView{Problem: NotFound}, 404, ""},
 		{ProblemView{Problem: Internal}, 500, ""},
 		{ProblemView{Problem: Problem(99)}, 500, ""},

@@ -32,6 +32,9 @@ const (
 	OtherBrowser
 	// NoAccess is a user who may not consent.
 	NoAccess
+	// OtherProvider is a user who may not consent because of an identity provider
+	// with which the account can sign in.
+	OtherProvider
 	// Busy is a user pool that throttles the broker.
 	Busy
 	// Full is a user pool, or profile, without room for an app client.
@@ -47,7 +50,7 @@ const (
 )
 
 // Problems has all problems.
-var Problems = []Problem{Internal, UnknownClient, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, Busy, Full,
+var Problems = []Problem{Internal, UnknownClient, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, OtherProvider, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
 // An answer is the HTTP side of a problem.
@@ -74,6 +77,7 @@ var answers = [...]answer{
 	Expired:        {http.StatusBadRequest, "invalid_request", 0},
 	OtherBrowser:   {http.StatusBadRequest, "invalid_request", 0},
 	NoAccess:       {http.StatusForbidden, "access_denied", 0},
+	OtherProvider:  {http.StatusForbidden, "access_denied", 0},
 	Busy:           {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
 	Full:           {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
 	StylesUsedUp:   {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
@@ -114,7 +118,7 @@ type ProblemView struct {
 	// RetryAfter is sent for temporary problems. 0 means a default for the
 	// problem.
 	RetryAfter time.Duration
-	// User is shown with NoAccess. If CSRF is not empty, the page has a button
+	// User is shown with NoAccess and OtherProvider. If CSRF is not empty, the page has a button
 	// to use another account, which submits the same form as the consent page.
 	User        broker.User
 	Transaction string
@@ -136,7 +140,7 @@ func (p *Pages) Problem(w http.ResponseWriter, v ProblemView) {
 	switch v.Problem {
 	case UnknownClient:
 		pg.clients(t)
-	case NoAccess:
+	case NoAccess, OtherProvider:
 		pg.noAccess(t, v)
 	}
 	if wait := v.Problem.answer().retryAfter; wait > 0 {

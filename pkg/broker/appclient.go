@@ -158,6 +158,9 @@ type BrokeredAppClient struct {
 	// Scopes are the scopes of the app client. They include openid, unless
 	// ClientCredentials is set.
 	Scopes []string
+	// IdentityProviders are the identity providers of the app client; nil for those
+	// of the deployment.
+	IdentityProviders []string
 	// ClientCredentials is whether the app client is for the grant type
 	// client_credentials only, and not for signing in users.
 	ClientCredentials bool

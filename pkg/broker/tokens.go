@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,36 +166,49 @@ func (t *Tokens) readIDToken(app AppCredentials) error {
 	if claims.Sub != t.Sub || claims.Aud != app.ID {
 		return errors.New("id token of another user or app client")
 	}
-	t.User = User{claims.Sub, claims.Username, "", claims.Groups, identityProvider(claims.Identities)}
+	t.User = User{claims.Sub, claims.Username, "", claims.Groups, identityProviders(claims.Identities, claims.Username)}
 	if isTrue(claims.Verified) {
 		t.User.Email = claims.Email
 	}
 	return nil
 }
 
-// identityProvider reads the claim identities, a JSON array or the text of one,
-// which federated users have.
-func identityProvider(raw json.RawMessage) string {
+// providerCognito is the name of the pool itself among its identity providers.
+const providerCognito = "COGNITO"
+
+// identityProviders returns the identity providers with which an account can sign
+// in. raw is the claim identities: a JSON array or the text of one, which accounts
+// with a federated identity have. Such an account also signs in at the pool itself,
+// unless Cognito made it for one of the identities: its name is then
+// {provider}_{userId}, in lower case if the names of the pool have no case. A
+// provider that cannot be read is "", which no policy lists.
+func identityProviders(raw json.RawMessage, username string) []string {
 	if len(raw) == 0 {
-		return "COGNITO"
+		return []string{providerCognito}
 	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		raw = json.RawMessage(text)
 	}
 	var identities []struct {
-		Provider string          `json:"providerName"`
-		Primary  json.RawMessage `json:"primary"` // a Boolean or its text
+		Provider string `json:"providerName"`
+		UserID   string `json:"userId"`
 	}
 	if json.Unmarshal(raw, &identities) != nil || len(identities) == 0 {
-		return "" // the claim names no provider that can be read
+		return []string{""}
 	}
+	var providers []string
+	federated := false
 	for _, i := range identities {
-		if isTrue(i.Primary) {
-			return i.Provider
+		if !slices.Contains(providers, i.Provider) {
+			providers = append(providers, i.Provider)
 		}
+		federated = federated || i.UserID != "" && strings.EqualFold(username, i.Provider+"_"+i.UserID)
 	}
-	return identities[0].Provider
+	if !federated {
+		providers = append(providers, providerCognito)
+	}
+	return providers
 }
 
 func isTrue(raw json.RawMessage) bool { return strings.Trim(string(raw), `"`) == "true" }

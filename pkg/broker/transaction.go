@@ -39,9 +39,9 @@ type User struct {
 	Email string `json:"email,omitempty"`
 	// Groups are the names of the user pool's groups that the user is in.
 	Groups []string `json:"groups,omitempty"`
-	// IdentityProvider is the name of the pool's identity provider with which
-	// the user signed in, COGNITO for the pool's own users.
-	IdentityProvider string `json:"idp,omitempty"`
+	// IdentityProviders are the names of the pool's identity providers with which
+	// the account can sign in. COGNITO is a password or passkey of the pool itself.
+	IdentityProviders []string `json:"idps,omitempty"`
 }
 
 // LogValue logs the sub and nothing else that identifies a person.
@@ -85,6 +85,9 @@ type Transaction struct {
 	Lang string `json:"lang,omitempty"`
 	// Prompt is the client's prompt, which Cognito receives.
 	Prompt string `json:"prompt,omitempty"`
+	// IdentityProvider is the only identity provider of the profile, which Cognito
+	// receives; empty if there are several.
+	IdentityProvider string `json:"idp,omitempty"`
 
 	// AppClient is the key of the app client through which the user signs in.
 	AppClient string `json:"app_client,omitempty"`
@@ -120,7 +123,7 @@ func (t *Transaction) LogValue() slog.Value {
 func (t *Transaction) Clone() *Transaction {
 	c := *t
 	c.Scopes = slices.Clone(t.Scopes)
-	c.User.Groups = slices.Clone(t.User.Groups)
+	c.User.Groups, c.User.IdentityProviders = slices.Clone(t.User.Groups), slices.Clone(t.User.IdentityProviders)
 	c.Tokens = slices.Clone(t.Tokens)
 	c.Unknown = slices.Clone(t.Unknown)
 	return &c

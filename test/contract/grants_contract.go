@@ -79,7 +79,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 			tx := newTransaction(clock)
 			tx.State, tx.Nonce, tx.LoginHint, tx.Lang, tx.Prompt = text, text+"n", text+"h", text+"l", text+"p"
 			tx.RedirectURI, tx.Challenge, tx.Resource, tx.Scopes = text+"u", text+"c", text+"r", []string{text}
-			tx.User = broker.User{Sub: text, Username: text, Email: text, Groups: []string{text}, IdentityProvider: text}
+			tx.User = broker.User{Sub: text, Username: text, Email: text, Groups: []string{text}, IdentityProviders: []string{text}}
 			s := create(t, tx, clock)
 			diff(t, "read", read(t, s, tx.Key), tx)
 		}

@@ -156,6 +156,9 @@ func brokeredBy(t target, spec broker.BrokeredAppClient, s Settings) brokeredFie
 		b.flows = []types.OAuthFlowType{types.OAuthFlowTypeClientCredentials}
 		return b
 	}
+	if spec.IdentityProviders != nil {
+		b.identityProviders = slices.Clone(spec.IdentityProviders)
+	}
 	b.flows = []types.OAuthFlowType{types.OAuthFlowTypeCode}
 	b.callbacks = []string{s.Callback}
 	b.signOut = []string{s.SignOut}

@@ -29,6 +29,7 @@ func TestBrokeredInputOnTheWire(t *testing.T) {
 		spec   broker.BrokeredAppClient
 	}{
 		{"create-brokered.json", shared},
+		{"create-brokered-identity-providers.json", broker.BrokeredAppClient{Name: "staff", Scopes: []string{"openid", "mcp/read"}, IdentityProviders: []string{"Okta", "Entra"}}},
 		{"create-brokered-client-credentials.json", broker.BrokeredAppClient{Name: "Nightly <job>", Scopes: []string{"mcp/read"}, ClientCredentials: true}},
 	} {
 		t.Run(tt.golden, func(t *testing.T) {

@@ -112,7 +112,7 @@ func TestRequestsAndTokens(t *testing.T) {
 				t.Errorf("got expiry %s, scopes %q, origin_jti %q, sub %q, want the values in the tokens", got.ExpiresAt, got.Scopes, got.OriginJTI, got.Sub)
 			}
 			u := got.User
-			if u.Sub != "alice-sub" || u.Username != "alice" || u.Email != "a@example.com" || !slices.Equal(u.Groups, []string{"staff"}) || u.IdentityProvider != "COGNITO" {
+			if u.Sub != "alice-sub" || u.Username != "alice" || u.Email != "a@example.com" || !slices.Equal(u.Groups, []string{"staff"}) || !slices.Equal(u.IdentityProviders, []string{"COGNITO"}) {
 				t.Errorf("User = %+v, want the one in the ID token", u)
 			}
 		})
@@ -253,30 +253,45 @@ func TestTimeoutAndCancellation(t *testing.T) {
 	}
 }
 
-func TestIdentityProviderOfAUser(t *testing.T) {
+// The providers are those of the account, not of this sign-in: a local user whom an
+// administrator has linked to a federated identity can use a password too.
+func TestIdentityProvidersOfAUser(t *testing.T) {
+	type identities = []map[string]any
+	okta := map[string]any{"providerName": "Okta", "userId": "00u1", "primary": "true"}
+	google := map[string]any{"providerName": "Google", "userId": "109", "primary": "false"}
 	for _, tt := range []struct {
-		identities any
-		want       string
+		name, username string
+		identities     any
+		want           []string
 	}{
-		{nil, "COGNITO"},
-		{[]map[string]any{{"providerName": "Okta", "primary": "true"}}, "Okta"},
-		{`[{"providerName":"Okta","primary":"true"}]`, "Okta"}, // as text
-		{[]map[string]any{{"providerName": "A"}, {"providerName": "B", "primary": true}}, "B"},
-		{[]map[string]any{{"providerName": "A"}, {"providerName": "B"}}, "A"},
-		{[]string{}, ""},
-		{"nonsense", ""},
-		{7, ""},
+		{"local", "alice", nil, []string{"COGNITO"}},
+		{"federated", "Okta_00u1", identities{okta}, []string{"Okta"}},
+		{"federated, in a pool whose names have no case", "okta_00u1", identities{okta}, []string{"Okta"}},
+		{"the claim is the text of an array", "Okta_00u1", `[{"providerName":"Okta","userId":"00u1","primary":"true"}]`, []string{"Okta"}},
+		{"federated, with a second identity linked to it", "Okta_00u1", identities{okta, google}, []string{"Okta", "Google"}},
+		{"the identity that made the account comes second", "Google_109", identities{okta, google}, []string{"Okta", "Google"}},
+		{"two identities of one provider", "Okta_00u1", identities{okta, {"providerName": "Okta", "userId": "00u2"}}, []string{"Okta"}},
+		{"local, linked", "alice", identities{okta}, []string{"Okta", "COGNITO"}},
+		{"local, linked, with a name that begins like a federated one", "Okta_00u", identities{okta}, []string{"Okta", "COGNITO"}},
+		{"provider of one identity, user id of another", "Okta_109", identities{okta, google}, []string{"Okta", "Google", "COGNITO"}},
+		{"without user id", "Okta_", identities{{"providerName": "Okta"}}, []string{"Okta", "COGNITO"}},
+		{"empty", "alice", []string{}, []string{""}},
+		{"text that is no array", "alice", "nonsense", []string{""}},
+		{"a number", "alice", 7, []string{""}},
+		{"a user id that is a number", "Okta_1", `[{"providerName":"Okta","userId":1}]`, []string{""}},
 	} {
-		more := map[string]any{}
-		if tt.identities != nil {
-			more["identities"] = tt.identities
-		}
-		c := newCognito(t, 0)
-		c.answer = respond(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(more)+`"}`)
-		got, err := c.Refresh(t.Context(), app, "r")
-		if err != nil || got.User.IdentityProvider != tt.want {
-			t.Errorf("identities %v: %q, %v, want %q", tt.identities, got.User.IdentityProvider, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			more := map[string]any{"cognito:username": tt.username}
+			if tt.identities != nil {
+				more["identities"] = tt.identities
+			}
+			c := newCognito(t, 0)
+			c.answer = respond(200, `{"access_token":"`+access(nil)+`","id_token":"`+identity(more)+`"}`)
+			got, err := c.Refresh(t.Context(), app, "r")
+			if err != nil || !slices.Equal(got.User.IdentityProviders, tt.want) {
+				t.Errorf("providers = %q, %v, want %q", got.User.IdentityProviders, err, tt.want)
+			}
+		})
 	}
 }
 

@@ -42,7 +42,7 @@ func TestAGrantFitsAWriteUnit(t *testing.T) {
 	uuid := "5c5f1b1e-70f1-70b6-9a8e-2f0a7f2f9a11"
 	g := &broker.Grant{
 		ID: credential.NewID(), ClientID: broker.ClientIDPrefix + credential.NewID(), Generation: credential.NewID(),
-		User:   broker.User{Sub: uuid, Username: "examplecorpokta_firstname.lastname@subsidiary.example.com", Email: "firstname.lastname@subsidiary.example.com", IdentityProvider: "ExampleCorpOkta"},
+		User:   broker.User{Sub: uuid, Username: "examplecorpokta_firstname.lastname@subsidiary.example.com", Email: "firstname.lastname@subsidiary.example.com", IdentityProviders: []string{"ExampleCorpOkta"}},
 		Scopes: []string{"notes/read", "notes/write"}, Resource: "https://mcp.example.com/mcp", AppClient: broker.DedicatedAppClientKey(broker.ClientIDPrefix+credential.NewID(), credential.NewID()), ConsentKey: strings.Repeat("c", 64),
 		CognitoID: strings.Repeat("a", 26), TokensID: credential.NewID(), CreatedAt: now, ExpiresAt: now.AddDate(0, 0, 30),
 	}

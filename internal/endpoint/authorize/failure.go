@@ -54,6 +54,7 @@ var pageOf = [...]pages.Problem{
 	authorization.Expired:        pages.Expired,
 	authorization.OtherBrowser:   pages.OtherBrowser,
 	authorization.NoAccess:       pages.NoAccess,
+	authorization.OtherProvider:  pages.OtherProvider,
 	authorization.Busy:           pages.Busy,
 	authorization.Full:           pages.Full,
 	authorization.StylesUsedUp:   pages.StylesUsedUp,

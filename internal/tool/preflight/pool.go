@@ -211,7 +211,8 @@ func (r *run) identityProviders(ctx context.Context) {
 		}
 	}
 	var missing []string
-	for _, name := range r.conf.IdentityProviders {
+	wanted := r.conf.AllIdentityProviders()
+	for _, name := range wanted {
 		if !slices.Contains(have, name) {
 			missing = append(missing, name)
 		}
@@ -220,5 +221,5 @@ func (r *run) identityProviders(ctx context.Context) {
 		r.failed(id, "the pool has no "+strings.Join(missing, ", ")+"; it has "+strings.Join(have, ", "), "correct identity_providers (names are case-sensitive), or add them to the pool")
 		return
 	}
-	r.ok(id, strings.Join(r.conf.IdentityProviders, ", "))
+	r.ok(id, strings.Join(wanted, ", "))
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/strict"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 )
 
@@ -32,6 +34,9 @@ func localRun(t *testing.T, pool emulator.Config, c environment.Environment, con
 	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 	})
+	if conf.Policy == nil {
+		conf.Policy = new(policy.Policy)
+	}
 	return &run{
 		Options: Options{Environment: &c},
 		conf:    &conf,
@@ -90,6 +95,13 @@ func TestPool(t *testing.T) {
 // What a document asks for and the pool does not allow fails. Faults of the
 // environment are not the document's.
 func TestDocument(t *testing.T) {
+	var faults strict.Faults
+	partner := configuration.Configuration{Policy: policy.Check(policy.Document{Profiles: map[string]policy.DocumentProfile{
+		"partner": {RedirectURIs: &policy.DocumentRedirects{AnyHTTPS: true}, Users: &policy.Users{IdentityProviders: []string{"COGNITO", "Gogle"}}},
+	}}, broker.ModeBrokered, []string{"openid", "mcp/read"}, &faults)}
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name   string
 		pool   emulator.Config
@@ -99,6 +111,8 @@ func TestDocument(t *testing.T) {
 	}{
 		{"an identity provider that the pool lacks", emulator.Config{ManagedLogin: 2}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
 			configuration.Configuration{IdentityProviders: []string{"COGNITO", "Gogle"}}, []string{"pool.identity-providers"}},
+		{"an identity provider of a profile that the pool lacks", emulator.Config{ManagedLogin: 2}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 2}},
+			partner, []string{"pool.identity-providers"}},
 		{"rotation that the plan lacks", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: direct},
 			configuration.Configuration{Tokens: configuration.Tokens{Rotation: true}}, []string{"configuration.rotation"}},
 		{"rotation of the broker's own", emulator.Config{Plan: emulator.Lite}, environment.Environment{Server: brokered, Pool: environment.Pool{LoginVersion: 1}},

@@ -69,7 +69,7 @@ func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error
 		return Question{}, err
 	}
 	if !c.admits(t.User) {
-		p := noAccess()
+		p := c.notAdmitted(t.User)
 		p.User, p.Transaction, p.CSRF = t.User, v.secret.ID(), credential.Presented(v.secret.csrf())
 		return Question{}, p
 	}
@@ -105,10 +105,6 @@ func (v *visit) outcome(ctx context.Context, t *broker.Transaction) (Question, e
 		return Question{}, err
 	}
 	return Question{Lang: t.Lang, ClientURL: v.flow.codeURL(t, code), Redirect: u}, nil
-}
-
-func noAccess() *Problem {
-	return &Problem{Kind: NoAccess, Detail: "the user may not consent under this profile"}
 }
 
 func decidedAlready() *Problem { return expired("this was decided already") }

@@ -85,6 +85,8 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 		Prompt:      strings.Join(req.prompts, " "),
 		AppClient:   app.Key,
 		CognitoID:   app.CognitoID,
+
+		IdentityProvider: c.identityProvider(),
 	})
 }
 

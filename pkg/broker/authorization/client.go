@@ -135,7 +135,24 @@ func (v *visit) registration(ctx context.Context, id string) (*broker.Registrati
 
 // admits reports whether the user may consent to this client.
 func (c client) admits(u broker.User) bool {
-	return c.profile.Users().Allow(u.Groups, u.IdentityProvider)
+	return c.profile.Users().Allow(u.Groups, u.IdentityProviders)
+}
+
+// notAdmitted is the Problem of a user who may not consent to this client.
+func (c client) notAdmitted(u broker.User) *Problem {
+	if !c.profile.Users().AllowProviders(u.IdentityProviders) {
+		return &Problem{Kind: OtherProvider, Detail: "the user's account can sign in with an identity provider that the profile does not list"}
+	}
+	return &Problem{Kind: NoAccess, Detail: "the user may not consent under this profile"}
+}
+
+// identityProvider returns the identity provider with which every user of this
+// client signs in, or "" if there are several.
+func (c client) identityProvider() string {
+	if providers := c.profile.Users().IdentityProviders; len(providers) == 1 {
+		return providers[0]
+	}
+	return ""
 }
 
 // remembers reports whether a consent for this client is stored, and used, by

@@ -87,7 +87,7 @@ func (v *visit) allow(ctx context.Context) (Outcome, error) {
 	}
 	c, err := v.clientOf(ctx, t)
 	if err == nil && !c.admits(t.User) {
-		err = noAccess()
+		err = c.notAdmitted(t.User)
 	}
 	if err != nil {
 		v.endTransaction(ctx, t)

@@ -3,6 +3,7 @@ package authorization
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -61,10 +62,15 @@ type world struct {
 	// read returns keysErr or confErr.
 	keysRead, confRead int
 	keysErr, confErr   error
+	// account has claims of the user's ID token.
+	account map[string]any
 }
 
-// cognito signs alice in with any code.
-type cognito struct{ now func() time.Time }
+// cognito signs alice in with any code. account has claims of her ID token.
+type cognito struct {
+	now     func() time.Time
+	account map[string]any
+}
 
 func (cognito) AuthorizeURL(v url.Values) string {
 	return "https://cognito.example.com/oauth2/authorize?" + v.Encode()
@@ -76,9 +82,11 @@ func (cognito) LogoutURL(appID, signedOut string) string {
 
 func (c cognito) Redeem(_ context.Context, app broker.AppCredentials, _, _, _ string) (broker.Tokens, error) {
 	now := c.now().Unix()
+	claims := map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}
+	maps.Copy(claims, c.account)
 	return broker.ParseTokens(app,
 		fake.JWT(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
-		fake.JWT(map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}))
+		fake.JWT(claims))
 }
 
 func (cognito) Revoke(context.Context, broker.AppCredentials, string) error { return nil }
@@ -131,7 +139,7 @@ func (w *world) config() Config {
 			w.keysRead++
 			return w.ring, w.keysErr
 		},
-		Cognito: cognito{w.clock.Now}, LoginVersion: 2, Now: w.clock.Now,
+		Cognito: cognito{w.clock.Now, w.account}, LoginVersion: 2, Now: w.clock.Now,
 		Pause: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

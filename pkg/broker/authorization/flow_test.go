@@ -234,7 +234,7 @@ func (c interrupted) Redeem(ctx context.Context, app broker.AppCredentials, code
 func TestAPageOfADenialDoesNotDisturbTheCallback(t *testing.T) {
 	w := newWorld(t)
 	s, c := w.begin(), w.config()
-	c.Cognito = interrupted{cognito{w.clock.Now}, func() {
+	c.Cognito = interrupted{cognito{now: w.clock.Now}, func() {
 		var d *Denial
 		if err := w.flow.Denied(t.Context(), s, "server_error"); !errors.As(err, &d) {
 			t.Errorf("Denied while the callback runs = %v, want a Denial", err)

@@ -31,6 +31,9 @@ const (
 	OtherBrowser
 	// NoAccess is a user who may not consent.
 	NoAccess
+	// OtherProvider is a user who may not consent because of an identity provider
+	// with which the account can sign in.
+	OtherProvider
 	// Busy is a user pool that throttles the broker.
 	Busy
 	// Full is a user pool, or profile, without room for an app client.

@@ -32,6 +32,7 @@ func (v *visit) signInURL(t *broker.Transaction, s Secret) string {
 	set("nonce", t.Nonce)
 	set("login_hint", t.LoginHint)
 	set("lang", t.Lang)
+	set("identity_provider", t.IdentityProvider)
 	if f.config.LoginVersion == 2 {
 		set("prompt", cognitoPrompt(t.Prompt))
 	}

@@ -46,6 +46,8 @@ func (v *visit) repeat(ctx context.Context, old *broker.Transaction) (*broker.Tr
 		Prompt:      otherAccount(old.Prompt),
 		AppClient:   old.AppClient,
 		CognitoID:   old.CognitoID,
+
+		IdentityProvider: old.IdentityProvider,
 	})
 }
 

@@ -44,7 +44,8 @@ type Configuration struct {
 	// SupportContact is a mailto or https URL for users, or empty.
 	SupportContact string
 	Tokens         Tokens
-	// IdentityProviders are the identity providers on the sign-in page.
+	// IdentityProviders are the identity providers on the sign-in page, unless the
+	// profile of the client has a list of its own.
 	IdentityProviders []string
 	// AppClientQuota is the maximum number of app clients in the user pool.
 	AppClientQuota int
@@ -90,6 +91,18 @@ type Tokens struct {
 	AccessToken, IDToken, RefreshToken time.Duration // lifetimes
 	// Rotation is whether each refresh returns a new refresh token.
 	Rotation bool
+}
+
+// AllIdentityProviders returns the identity providers that the user pool must
+// have: those on the sign-in page, and those of the profiles.
+func (c *Configuration) AllIdentityProviders() []string {
+	all := slices.Clone(c.IdentityProviders)
+	for _, name := range c.Policy.Profiles() {
+		profile, _ := c.Policy.Profile(name)
+		all = append(all, profile.Users().IdentityProviders...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // ScopeNames returns the names of the scopes.

@@ -140,11 +140,11 @@ func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 	p := policyOf(t, documents[3], brokered)
 	hosted, partner, jobs := profile(t, p, "hosted"), profile(t, p, "partner"), profile(t, p, "jobs")
 	if got := hosted; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentRemember || got.Lifetimes().Unconfirmed != 72*time.Hour ||
-		!got.Users().Allow([]string{"staff"}, "COGNITO") || got.Users().Allow(nil, "COGNITO") {
+		!got.Users().Allow([]string{"staff"}, []string{"COGNITO"}) || got.Users().Allow(nil, []string{"COGNITO"}) {
 		t.Errorf("hosted does not match the text: %+v", got)
 	}
 	if got := partner; got.AppClient() != policy.DedicatedAppClient || got.Consent() != policy.ConsentAlways || got.Lifetimes().Unconfirmed != 720*time.Hour ||
-		!got.Users().Allow(nil, "PartnerSSO") || got.Users().Allow([]string{"staff"}, "COGNITO") {
+		!got.Users().Allow(nil, []string{"PartnerSSO"}) || got.Users().Allow([]string{"staff"}, []string{"COGNITO"}) {
 		t.Errorf("partner does not match the text: %+v", got)
 	}
 	if jobs.AppClient() != policy.DedicatedAppClient || jobs.Lifetimes().Unconfirmed != 0 {

@@ -50,8 +50,9 @@ type Document struct {
 	// which OAuth 2.1 requires of public clients. Default: true.
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitzero"`
 	// IdentityProviders are the identity providers on the sign-in page, by their
-	// names in the user pool: 1 to 32 characters each, no spaces. Default: COGNITO,
-	// the users of the user pool itself.
+	// names in the user pool: 1 to 32 characters each, no spaces. A profile with
+	// users.identity_providers has these instead. Default: COGNITO, the users of the
+	// user pool itself.
 	IdentityProviders []string `json:"identity_providers,omitzero"`
 	// AppClientQuota is how many app clients the user pool can have. Default: 1000,
 	// Cognito's quota, which can be raised.

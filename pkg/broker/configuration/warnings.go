@@ -7,12 +7,12 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
-// Warnings returns what is allowed in the document and probably a mistake:
-// no client can get a token for a protected resource, no user can sign in with an
-// identity provider, or strangers can register without a limit. The broker uses the document all the same. A warning has the path of
-// the value, as a fault does.
+// Warnings returns what is allowed in the document and probably a mistake: no
+// client can get a token for a protected resource, or strangers can register
+// without a limit. The broker uses the document all the same. A warning has the
+// path of the value, as a fault does.
 func (c *Configuration) Warnings() []strict.Fault {
-	return slices.Concat(c.unreachableResources(), c.unusedProviders(), c.unlimited())
+	return slices.Concat(c.unreachableResources(), c.unlimited())
 }
 
 // unreachableResources returns a warning for each protected resource of whose
@@ -34,23 +34,6 @@ func (c *Configuration) unreachableResources() []strict.Fault {
 			warnings = append(warnings, strict.Fault{Path: path + ".scopes", Message: "no profile allows one of these scopes, so no client can get a token for this server"})
 		case c.mode == broker.ModeBrokered: // in direct mode Cognito ignores the scopes of a resource
 			warnings = append(warnings, strict.Fault{Path: path, Message: "has no scopes, so no client can get a token for this server"})
-		}
-	}
-	return warnings
-}
-
-// unusedProviders returns a warning for each identity provider with which the
-// users of a profile have to sign in, and which the sign-in page does not offer.
-func (c *Configuration) unusedProviders() []strict.Fault {
-	var warnings []strict.Fault
-	for _, name := range c.Policy.Profiles() {
-		profile, _ := c.Policy.Profile(name)
-		path := strict.Member("profiles", name) + ".users.identity_providers"
-		for i, provider := range profile.Users().IdentityProviders {
-			if !slices.Contains(c.IdentityProviders, provider) {
-				warnings = append(warnings, strict.Fault{Path: strict.Index(path, i),
-					Message: strict.Quote(provider) + " is not in identity_providers, so no user can sign in with it"})
-			}
 		}
 	}
 	return warnings

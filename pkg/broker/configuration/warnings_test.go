@@ -22,7 +22,6 @@ func TestWarnings(t *testing.T) {
 			{"resource": "https://d.example.com", "scopes": ["a/write"]}]`
 		unreachable = "protected_resources[1].scopes: no profile allows one of these scopes, so no client can get a token for this server"
 		without     = "protected_resources[2]: has no scopes, so no client can get a token for this server"
-		partner     = `"profiles": {"p": {"redirect_uris": {"loopback": true}, "users": {"identity_providers": ["Okta", "COGNITO", "Entra"]}}}`
 		open        = `"open_registration": "p", "profiles": {"p": {"redirect_uris": {"loopback": true}, "limits": {}}, "q": {"redirect_uris": {"loopback": true}}}`
 	)
 	for _, tt := range []struct {
@@ -33,12 +32,6 @@ func TestWarnings(t *testing.T) {
 		{string(config.Example()), brokered, nil},
 		{"{" + scopes + "," + profiles + "," + resources + `, "resource_binding": true}`, brokered, []string{unreachable, without}},
 		{"{" + scopes + "," + profiles + "," + resources + "}", direct, []string{unreachable}},
-		{"{" + scopes + "," + partner + `, "identity_providers": ["Entra"]}`, brokered, []string{
-			`profiles.p.users.identity_providers[0]: "Okta" is not in identity_providers, so no user can sign in with it`,
-			`profiles.p.users.identity_providers[1]: "COGNITO" is not in identity_providers, so no user can sign in with it`}},
-		{"{" + scopes + "," + partner + "}", brokered, []string{
-			`profiles.p.users.identity_providers[0]: "Okta" is not in identity_providers, so no user can sign in with it`,
-			`profiles.p.users.identity_providers[2]: "Entra" is not in identity_providers, so no user can sign in with it`}},
 		{"{" + scopes + "," + open + "}", brokered, []string{
 			`profiles.p.limits: no creations_per_hour, so strangers can register any number of clients`}},
 		{"{" + scopes + "," + open + "}", direct, []string{

@@ -157,10 +157,12 @@ func scopesOf(r *broker.Registration, p *policy.Profile, conf *configuration.Con
 
 // sameUsers reports whether both admit the same users.
 func sameUsers(a, b policy.Users) bool {
-	same := func(a, b []string) bool {
-		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-	}
-	return same(a.Groups, b.Groups) && same(a.IdentityProviders, b.IdentityProviders)
+	return sameNames(a.Groups, b.Groups) && sameNames(a.IdentityProviders, b.IdentityProviders)
+}
+
+// sameNames reports whether two lists have the same names, in any order.
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // expires reports whether the lifetime of r has ended under the profile now, and

@@ -316,7 +316,7 @@ func (c *comparison) grant(g *broker.Grant) {
 		}
 	}
 	for k := range c.found {
-		if k.rule == RuleResource && broker.SameResource(g.Resource, k.subject) || k.rule == RuleIdentityProvider && g.User.IdentityProvider == k.subject {
+		if k.rule == RuleResource && broker.SameResource(g.Resource, k.subject) || k.rule == RuleIdentityProvider && slices.Contains(g.User.IdentityProviders, k.subject) {
 			c.holder(k, g)
 		}
 	}

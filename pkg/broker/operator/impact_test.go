@@ -161,7 +161,7 @@ func (w *changed) allow(id string) {
 	t.OriginJTI = id
 	_, code := w.AddGrant(w.Registration(id), t, w.redirectURI(id), func(g *broker.Grant) {
 		g.Resource, g.AppClient, g.CognitoID, g.Scopes = "https://files.example.com/mcp", key, w.AppClient(key).CognitoID, []string{"files/read", "files/write"}
-		g.User.IdentityProvider = "Okta"
+		g.User.IdentityProviders = []string{"Okta"}
 	})
 	a, err := w.issuer.Token(w.T.Context(), token.Request{
 		Client: clients.Credentials{ID: id}, GrantType: dcr.GrantAuthorizationCode, Code: code.Reveal(), RedirectURI: w.redirectURI(id), Verifier: world.Verifier,

@@ -216,6 +216,6 @@ func changedProfiles(before, after *configuration.Configuration) []string {
 	return slices.DeleteFunc(all, func(name string) bool {
 		was, ok := before.Policy.Profile(name)
 		now, _ := after.Policy.Profile(name)
-		return ok && slices.Equal(was.Scopes(), now.Scopes())
+		return ok && slices.Equal(was.Scopes(), now.Scopes()) && sameNames(was.Users().IdentityProviders, now.Users().IdentityProviders)
 	})
 }

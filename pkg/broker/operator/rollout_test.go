@@ -299,3 +299,26 @@ func TestRollOutAtRandom(t *testing.T) {
 		}
 	}
 }
+
+// The app clients of a profile have its identity providers.
+func TestRollOutFollowsTheIdentityProvidersOfAProfile(t *testing.T) {
+	parse := func(users string) *configuration.Configuration {
+		c, err := configuration.Parse([]byte(`{"version": 1, "scopes": [{"name": "mcp/read"}], "profiles": {
+			"other": {"redirect_uris": {"loopback": true}}, "partner": {"redirect_uris": {"loopback": true}`+users+`}}}`), rolloutDeployment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := parse(`, "users": {"identity_providers": ["Okta", "Entra"]}`)
+	for after, want := range map[string][]string{
+		`, "users": {"identity_providers": ["Entra", "Okta"]}`:                      nil,
+		`, "users": {"identity_providers": ["Okta", "Entra"], "groups": ["staff"]}`: nil,
+		`, "users": {"identity_providers": ["Okta"]}`:                               {"partner"},
+		``: {"partner"},
+	} {
+		if got := operator.ChangedProfiles(before, parse(after)); !slices.Equal(got, want) {
+			t.Errorf("%s: changed profiles = %q, want %q", after, got, want)
+		}
+	}
+}

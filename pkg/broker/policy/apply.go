@@ -137,7 +137,7 @@ func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 	granted := p.registrable(requested, clientCredentials)
 	if p.nothing(granted) {
 		known := func(s string) bool {
-			return p.known[s] && !p.nothing([]string{s}) && !(clientCredentials && aboutUser(s))
+			return p.declared[s] && !p.nothing([]string{s}) && !(clientCredentials && aboutUser(s))
 		}
 		if slices.ContainsFunc(requested, known) {
 			return p.refuse("scope: none of those asked for is allowed here; allowed: %s", p.listed(clientCredentials))

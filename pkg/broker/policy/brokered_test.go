@@ -102,7 +102,7 @@ func TestDefaultsInBrokeredMode(t *testing.T) {
 	if open.Consent() != policy.ConsentAlways || trusted.Consent() != policy.ConsentAlways {
 		t.Errorf("consent = %q and %q, want always", open.Consent(), trusted.Consent())
 	}
-	if got := open.Users(); !got.Allow(nil, "COGNITO") {
+	if got := open.Users(); !got.Allow(nil, []string{"COGNITO"}) {
 		t.Errorf("users of open registration = %+v, want all users", got)
 	}
 }
@@ -135,28 +135,35 @@ func TestProfileInBrokeredMode(t *testing.T) {
 
 func TestUsersAllow(t *testing.T) {
 	groups := policy.Users{Groups: []string{"staff", "admins"}}
-	idp := policy.Users{IdentityProviders: []string{"Okta"}}
+	idp := policy.Users{IdentityProviders: []string{"Okta", "Entra"}}
 	both := policy.Users{Groups: []string{"staff"}, IdentityProviders: []string{"Okta"}}
+	list := func(names ...string) []string { return names }
 	tests := []struct {
-		users  policy.Users
-		groups []string
-		idp    string
-		want   bool
+		users          policy.Users
+		groups, idps   []string
+		want, provider bool
 	}{
-		{policy.Users{}, nil, "", true},
-		{groups, nil, "COGNITO", false},
-		{groups, []string{"others", "admins"}, "COGNITO", true},
-		{groups, []string{"Staff"}, "COGNITO", false}, // names of groups are exact
-		{idp, []string{"staff"}, "COGNITO", false},
-		{idp, nil, "Okta", true},
-		{idp, nil, "", false},
-		{both, []string{"staff"}, "COGNITO", false},
-		{both, nil, "Okta", false},
-		{both, []string{"staff"}, "Okta", true},
+		{policy.Users{}, nil, nil, true, true},
+		{groups, nil, list("COGNITO"), false, true},
+		{groups, list("others", "admins"), list("COGNITO"), true, true},
+		{groups, list("Staff"), list("COGNITO"), false, true}, // names of groups are exact
+		{idp, list("staff"), list("COGNITO"), false, false},
+		{idp, nil, list("Okta"), true, true},
+		{idp, nil, list("Entra", "Okta"), true, true},
+		{idp, nil, list("Okta", "COGNITO"), false, false}, // a linked local user has a password too
+		{idp, nil, list("okta"), false, false},
+		{idp, nil, list(""), false, false}, // providers that cannot be read
+		{idp, nil, nil, false, false},
+		{both, list("staff"), list("COGNITO"), false, false},
+		{both, nil, list("Okta"), false, true},
+		{both, list("staff"), list("Okta"), true, true},
 	}
 	for _, tt := range tests {
-		if got := tt.users.Allow(tt.groups, tt.idp); got != tt.want {
-			t.Errorf("%+v.Allow(%q, %q) = %t, want %t", tt.users, tt.groups, tt.idp, got, tt.want)
+		if got := tt.users.Allow(tt.groups, tt.idps); got != tt.want {
+			t.Errorf("%+v.Allow(%q, %q) = %t, want %t", tt.users, tt.groups, tt.idps, got, tt.want)
+		}
+		if got := tt.users.AllowProviders(tt.idps); got != tt.provider {
+			t.Errorf("%+v.AllowProviders(%q) = %t, want %t", tt.users, tt.idps, got, tt.provider)
 		}
 	}
 }

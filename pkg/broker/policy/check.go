@@ -85,7 +85,7 @@ func (d *checker) profile(name string, o DocumentProfile, open, statements bool)
 		d.Add(redirects, "must allow something, since the grant type authorization_code needs a redirect URI")
 	}
 	p.allowed, p.defaults = d.profileScopes(path+".scopes", o.Scopes, open)
-	p.known, p.openIDIsOurs = d.declared, d.rules.addsOpenID
+	p.declared, p.openIDIsOurs = d.declared, d.rules.addsOpenID
 	p.limits = Limits(o.Limits)
 	d.lifetimes(o.Lifetimes, p)
 	d.brokered(path, o, p)

@@ -92,7 +92,7 @@ type Profile struct {
 	methods   []string
 	allowed   []string        // scopes
 	defaults  []string        // scopes for a registration without scopes
-	known     map[string]bool // scopes of the deployment
+	declared  map[string]bool // scopes of the deployment
 	// openIDIsOurs is whether only the broker uses the scope openid.
 	openIDIsOurs bool
 	limits       Limits
@@ -155,24 +155,33 @@ func (p *Profile) Users() Users {
 	return Users{slices.Clone(p.users.Groups), slices.Clone(p.users.IdentityProviders)}
 }
 
-// Users are the users who may consent. A nil list allows every user; if both
-// are set, a user has to satisfy both.
+// Users are the users who may consent. Both rules are about the account, and not
+// about this sign-in. A nil list allows every user; if both are set, a user has to
+// satisfy both.
 type Users struct {
 	// Groups are groups of the user pool; a user must be in one of them. A name has
 	// 1 to 128 characters and no spaces.
 	Groups []string `json:"groups,omitzero"`
-	// IdentityProviders are identity providers of the user pool; the user must
-	// have signed in with one of them. COGNITO is the pool itself. A name has 1 to
-	// 32 characters and no spaces.
+	// IdentityProviders are identity providers of the user pool; the user's account
+	// must have no other way to sign in. COGNITO is the pool itself. The app clients
+	// of the profile offer exactly these. A name has 1 to 32 characters and no
+	// spaces.
 	IdentityProviders []string `json:"identity_providers,omitzero"`
 }
 
-// Allow reports whether a user who is in these groups and signed in with this
-// identity provider may consent.
-func (u Users) Allow(groups []string, identityProvider string) bool {
+// Allow reports whether a user may consent who is in these groups, and whose
+// account signs in with these identity providers.
+func (u Users) Allow(groups, identityProviders []string) bool {
 	inGroup := func(g string) bool { return slices.Contains(u.Groups, g) }
-	return (u.Groups == nil || slices.ContainsFunc(groups, inGroup)) &&
-		(u.IdentityProviders == nil || slices.Contains(u.IdentityProviders, identityProvider))
+	return (u.Groups == nil || slices.ContainsFunc(groups, inGroup)) && u.AllowProviders(identityProviders)
+}
+
+// AllowProviders reports whether an account that signs in with these identity
+// providers may be used. Another way to sign in may have weaker rules, such as a
+// password that the user has kept after leaving the organization.
+func (u Users) AllowProviders(identityProviders []string) bool {
+	other := func(name string) bool { return !slices.Contains(u.IdentityProviders, name) }
+	return u.IdentityProviders == nil || len(identityProviders) > 0 && !slices.ContainsFunc(identityProviders, other)
 }
 
 // Lifetimes returns how long registrations live.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,24 @@ func TestProvision(t *testing.T) {
 		t.Errorf("%d app clients made, want %d", n, len(keys))
 	}
 	w.Recover(keys...)
+}
+
+// The app clients of a profile for users of some identity providers offer exactly
+// these, whatever the others offer.
+func TestAppClientsHaveTheIdentityProvidersOfTheirProfile(t *testing.T) {
+	const policyOf = `{"version":1,"open_registration":"open","profiles":{
+		"open":{"redirect_uris":{"presets":["claude"]},"users":{"identity_providers":["Okta","Entra"]}},
+		"trusted":{"redirect_uris":{"any_https":true},"app_client":"dedicated","token_endpoint_auth_methods":["client_secret_basic","none"],
+			"users":{"identity_providers":["Okta"]}}}}`
+	w := world.NewBrokeredWith(t, world.Options{Policy: policyOf})
+	open, _ := w.MustRegister(world.PublicBody, world.None)
+	own, _ := w.Vouched("trusted", world.ConfidentialBody)
+	for id, want := range map[string][]string{open.ClientID: {"Okta", "Entra"}, own: {"Okta"}} {
+		a := w.MustProvision(w.AppClientKey(id))
+		if got := w.Pool.All()[a.CognitoID].Brokered.IdentityProviders; !slices.Equal(got, want) {
+			t.Errorf("%s was made with %q, want %q", a.Key, got, want)
+		}
+	}
 }
 
 func TestProvisionRefuses(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // sharedSpec returns the app client that all registrations of a profile share.
 func sharedSpec(p *policy.Profile) broker.BrokeredAppClient {
-	return broker.BrokeredAppClient{Name: p.Name(), Scopes: broker.WithOpenID(p.Scopes())}
+	return broker.BrokeredAppClient{Name: p.Name(), Scopes: broker.WithOpenID(p.Scopes()), IdentityProviders: p.Users().IdentityProviders}
 }
 
 // dedicatedSpec returns an app client that serves only r. It has the registered
@@ -21,6 +21,7 @@ func dedicatedSpec(r *broker.Registration, p *policy.Profile) broker.BrokeredApp
 	spec := broker.BrokeredAppClient{
 		Name:              r.Metadata.ClientName,
 		Scopes:            slices.DeleteFunc(strings.Fields(r.Metadata.Scope), func(s string) bool { return !slices.Contains(allowed, s) }),
+		IdentityProviders: p.Users().IdentityProviders,
 		ClientCredentials: dcr.InOwnName(r.Metadata.GrantTypes),
 	}
 	if !spec.ClientCredentials && len(spec.Scopes) > 0 {

@@ -198,7 +198,7 @@ func goodFor(p *policy.Profile, g *broker.Grant, c Claims, scopes []string) []st
 	switch {
 	case p == nil, isClientCredentials(g) && !p.AllowsGrantType(dcr.GrantClientCredentials):
 		return nil
-	case !isClientCredentials(g) && !admits(p, broker.User{Groups: c.Groups, IdentityProvider: g.User.IdentityProvider}):
+	case !isClientCredentials(g) && !admits(p, broker.User{Groups: c.Groups, IdentityProviders: g.User.IdentityProviders}):
 		return nil
 	}
 	return left(p, scopes)

@@ -89,7 +89,7 @@ func (c *call) judgeUser(ctx context.Context, g *broker.Grant, u broker.User) er
 
 // admits reports whether a user may have tokens for a client with this profile.
 func admits(p *policy.Profile, u broker.User) bool {
-	return p.Users().Allow(u.Groups, u.IdentityProvider)
+	return p.Users().Allow(u.Groups, u.IdentityProviders)
 }
 
 var errGrantTypeWithdrawn = broker.Refuse(broker.UnauthorizedClient, "the operator has withdrawn this grant type from the client's profile")

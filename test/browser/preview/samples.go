@@ -114,7 +114,7 @@ func (s *samples) problems() {
 		switch p {
 		case pages.BadRequest:
 			v.Detail = `redirect_uri: "<script>alert(1)</script>" ` + "\u202e" + strings.Repeat("x", 5000)
-		case pages.NoAccess:
+		case pages.NoAccess, pages.OtherProvider:
 			v.User, v.CSRF = broker.User{Username: "alice", Email: "alice@example.com"}, "https"
 		case pages.Busy:
 			v.RetryAfter = 1500 * time.Millisecond

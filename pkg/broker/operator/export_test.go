@@ -1,0 +1,4 @@
+package operator
+
+// ChangedProfiles is changedProfiles.
+var ChangedProfiles = changedProfiles
