@@ -26,12 +26,15 @@ const (
 // role.
 func TestBrokeredModeOnBootstraps(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, 3)
+	d := deployWith(t, 3, dedicated)
 	t.Run("identical open registrations are one client, without a call of Cognito", func(t *testing.T) { testOpenRegistration(t, d) })
 	t.Run("the whole flow through the shared app client", func(t *testing.T) { testSharedFlow(t, d) })
 	t.Run("a dedicated app client", func(t *testing.T) { testDedicated(t, d) })
 	d.finish()
 }
+
+// dedicated gives the clients of the profile trusted an app client each.
+func dedicated(w *world) { w.profile("trusted")["app_client"] = "dedicated" }
 
 // finish checks that no function has called Cognito's API unless the test has
 // checked its calls, and that the logs have no secrets.
@@ -153,7 +156,7 @@ func testDedicated(t *testing.T, d *deployment) {
 		t.Errorf("client_id in the machine's access token = %q, want another one", own.ClientID)
 	}
 	d.invokedFor(t, "token", m.id)
-	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1, "CreateManagedLoginBranding": 1})
+	d.called(t, "provision", map[string]int{"CreateUserPoolClient": 1}) // no user signs in through it
 
 	// The pool is full now: shared, site, machine.
 	a := d.send(d.browser().Client, "GET", second.authorizePath(), nil, "")

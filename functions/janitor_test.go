@@ -20,7 +20,7 @@ import (
 // brokered mode needs.
 func TestJanitorOfBrokeredMode(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, 10)
+	d := deployWith(t, 10, dedicated)
 	open := d.register(publicMetadata, "http://127.0.0.1:40001/callback", "")
 	b := d.browser()
 	_, at := d.begin(b, open)

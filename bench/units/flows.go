@@ -131,7 +131,7 @@ func operator(d *deployment) {
 const profiles = `{
 	"open":{"redirect_uris":{"presets":["claude","claude-code","cursor","inspector","vscode"],"loopback":true},
 		"limits":{"app_clients":500,"creations_per_hour":100},"consent":"remember","lifetimes":{"inactive":"10d"}},
-	"trusted":{"redirect_uris":{"any_https":true},"grant_types":["authorization_code","refresh_token","client_credentials"],
+	"trusted":{"redirect_uris":{"any_https":true},"app_client":"dedicated","grant_types":["authorization_code","refresh_token","client_credentials"],
 		"token_endpoint_auth_methods":["client_secret_basic"],"consent":"remember","lifetimes":{"inactive":"20d"}}}`
 
 // directProfiles are profiles for direct mode.

@@ -110,7 +110,7 @@ func findingText(f usecase.Finding, off bool) string {
 		}
 		return text + grantsOf(f)
 	case usecase.RuleAppClient:
-		return profile + " has dedicated app clients now, the default of a profile without open registration. Clients that registered openly get none: " + again + signIn +
+		return profile + " has dedicated app clients now. Clients that registered openly get none: " + again + signIn +
 			`. "app_client": "shared" in the profile keeps their app client`
 	case usecase.RuleAppClientScopes:
 		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have. Whether Cognito still refreshes the " +

@@ -91,6 +91,9 @@ type AppClient struct {
 	// Branded is whether the app client has a branding style. Without one,
 	// Cognito's managed login (version 2) shows no sign-in page.
 	Branded bool `json:"branded,omitzero"`
+	// ClientCredentials is whether the app client is for the grant type
+	// client_credentials only. It then has no sign-in page and needs no style.
+	ClientCredentials bool `json:"client_credentials,omitzero"`
 	// CreatedAt is when the creation under the present marker began.
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	// Due is when the janitor must check the record again; zero is never.
@@ -117,11 +120,12 @@ const SecretPurpose = "app_client"
 // be opened in another record, nor after the app client has been created again.
 func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 
-// Usable reports whether users can sign in through the app client. branding is
+// Usable reports whether the app client can be used for what it is for: users can
+// sign in through it, or it gets tokens with client_credentials. branding is
 // whether the sign-in pages are those of managed login (version 2). If it
 // returns false, a Provisioner adds what is missing.
 func (a *AppClient) Usable(branding bool) bool {
-	return a.State == AppClientReady && (a.Branded || !branding)
+	return a.State == AppClientReady && (a.Branded || a.ClientCredentials || !branding)
 }
 
 // Vacate changes a to the record of no app client.
@@ -179,9 +183,13 @@ type ForeignAppClient struct {
 	Refused string
 }
 
+// MaxBrandingStyles is how many branding styles a user pool can have. AWS does not
+// raise this quota.
+const MaxBrandingStyles = 20
+
 // ErrBrandingLimit means that the pool has all the branding styles that it can
-// have (20), so a new app client would have no sign-in page. A profile with
-// app_client "shared" needs one style.
+// have, so a new app client would have no sign-in page. A profile with app_client
+// "shared" needs one style.
 var ErrBrandingLimit = errors.New("all branding styles of the user pool are used up")
 
 // ErrAppClientLimit means that no app client can be created: the user pool has

@@ -92,8 +92,9 @@ func (d *deployment) kinds(t *testing.T, f func(*testing.T, *grantedClient)) {
 }
 
 // confidential returns a confidential client with a new grant. In brokered mode
-// it is always the same client, because its app client uses one of the pool's
-// 20 branding styles until the janitor's next run.
+// it is always the same client, since a deployment under test may have dedicated
+// app clients, and each uses one of the pool's 20 branding styles until the
+// janitor's next run.
 func (d *deployment) confidential(t *testing.T) *grantedClient {
 	t.Helper()
 	d.needsInitialAccessToken(t)
@@ -249,22 +250,41 @@ func testDeletionEndsTheGrant(t *testing.T, d *deployment) {
 	d.needsInitialAccessToken(t)
 	p := d.grant(t, walk.Options{InitialAccessToken: d.initialAccessToken})
 	d.wantActive(t, p.AccessToken)
-	before := 0
-	if d.stack != nil {
-		before = d.stack.Pool.Calls("DeleteUserPoolClient")
-	}
 	exchange{send: "DELETE " + strings.TrimPrefix(p.ManageURI, d.base), header: []string{bearer(p.ManageToken)}, status: 204}.run(t, d)
 	wantError(t, "refresh", p.post(t, "/token", "grant_type", "refresh_token", "refresh_token", p.RefreshToken), 401, "invalid_client")
 	d.wantInactive(t, p.AccessToken, "an access token of a deleted client")
 	if d.stack == nil {
 		return
 	}
-	// The janitor's next run deletes its app client.
+	// The app client stays after the janitor's next run: other clients share it.
 	if err := d.stack.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got == before {
-		t.Error("the app client still exists after the janitor's run")
+	other := d.grant(t, walk.Options{InitialAccessToken: d.initialAccessToken})
+	if got, want := appClientOf(t, other.Outcome), appClientOf(t, p.Outcome); got != want {
+		t.Errorf("app client = %s of another client, want %s, that of the deleted one", got, want)
+	}
+}
+
+// An app client of a client with client_credentials ends with its registration.
+func TestDeletionEndsTheAppClientOfAMachine(t *testing.T) {
+	each(t, testDeletionEndsTheAppClientOfAMachine, broker.ModeBrokered)
+}
+
+func testDeletionEndsTheAppClientOfAMachine(t *testing.T, d *deployment) {
+	d.needsInitialAccessToken(t)
+	if d.stack == nil {
+		t.Skip("not run: needs the local stack, without E2E_BASE_URL")
+	}
+	r := d.register(t, `{"grant_types":["client_credentials"]}`, bearer(d.initialAccessToken))
+	exchange{send: "POST /token", header: []string{formBody, basic(r.id, r.secret)}, body: "grant_type=client_credentials", status: 200}.run(t, d)
+	before := d.stack.Pool.Calls("DeleteUserPoolClient")
+	exchange{send: "DELETE " + r.path, header: []string{bearer(r.token)}, status: 204}.run(t, d)
+	if err := d.stack.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.stack.Pool.Calls("DeleteUserPoolClient"); got != before+1 {
+		t.Errorf("%d app clients deleted, want 1", got-before)
 	}
 }
 

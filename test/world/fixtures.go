@@ -46,10 +46,10 @@ const DirectPolicy = `{
 // BrokeredPolicy is a policy of brokered mode with a profile of each sort.
 const BrokeredPolicy = `{"version":1,"open_registration":"open","profiles":{
 	"open":{"redirect_uris":{"presets":["claude"],"loopback":true,"https":["https://*.apps.example.com/cb"]},"limits":{"app_clients":5}},
-	"trusted":{"redirect_uris":{"any_https":true,"loopback":true},
+	"trusted":{"redirect_uris":{"any_https":true,"loopback":true},"app_client":"dedicated",
 		"grant_types":["authorization_code","refresh_token","client_credentials"],
 		"token_endpoint_auth_methods":["client_secret_basic","client_secret_post","none"],"limits":{"app_clients":5}},
-	"short":{"redirect_uris":{"any_https":true},"lifetimes":{"unconfirmed":"2h"}},
+	"short":{"redirect_uris":{"any_https":true},"app_client":"dedicated","lifetimes":{"unconfirmed":"2h"}},
 	"together":{"redirect_uris":{"any_https":true},"app_client":"shared"}}}`
 
 // DirectScopes are the scopes of the user pool in direct mode.
@@ -61,10 +61,10 @@ var BrokeredScopes = []string{"openid", "mcp/read", "mcp/write"}
 // LifePolicy is a policy of brokered mode with lifetimes.
 const LifePolicy = `{"version":1,"open_registration":"open","profiles":{
 	"open":{"redirect_uris":{"presets":["claude"]},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","unconfirmed":"4d"}},
-	"trusted":{"redirect_uris":{"any_https":true},"limits":{"app_clients":5},"lifetimes":{"inactive":"3d","absolute":"30d"},
+	"trusted":{"redirect_uris":{"any_https":true},"app_client":"dedicated","limits":{"app_clients":5},"lifetimes":{"inactive":"3d","absolute":"30d"},
 		"token_endpoint_auth_methods":["client_secret_basic","none"]},
 	"lasting":{"redirect_uris":{"any_https":true},"app_client":"shared"},
-	"asked":{"redirect_uris":{"any_https":true},"approval":"manual","limits":{"app_clients":5},"lifetimes":{"inactive":"3d"}}}}`
+	"asked":{"redirect_uris":{"any_https":true},"app_client":"dedicated","approval":"manual","limits":{"app_clients":5},"lifetimes":{"inactive":"3d"}}}}`
 
 // BrokeredPolicyWithout returns a policy without the profile of that name, which
 // other policies of this package have.

@@ -56,7 +56,9 @@ type Configuration struct {
 	// parameter to Cognito.
 	ForwardResource bool
 
-	mode broker.Mode // of the deployment for which the document was checked
+	// Of the deployment for which the document was checked.
+	mode         broker.Mode
+	loginVersion int // 0 if it is not known
 }
 
 // Scope is a scope that the deployment offers.

@@ -63,6 +63,7 @@ func (d *checker) configuration(o Document) *Configuration {
 		ResourceServerQuota:  quota,
 		ForwardResource:      o.ForwardResource,
 		mode:                 d.deployment.Mode,
+		loginVersion:         d.deployment.LoginVersion,
 	}
 	c.Tokens.Rotation = o.RefreshTokenRotation == nil || *o.RefreshTokenRotation
 	c.ScopesSupported = d.scopesSupported("scopes_supported", o.ScopesSupported, c.Policy)

@@ -1,18 +1,21 @@
 package configuration
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/pkg/strict"
 )
 
 // Warnings returns what is allowed in the document and probably a mistake: no
-// client can get a token for a protected resource, or strangers can register
-// without a limit. The broker uses the document all the same. A warning has the
+// client can get a token for a protected resource, strangers can register without a
+// limit, or clients use up the branding styles of the user pool. The broker uses the document all the same. A warning has the
 // path of the value, as a fault does.
 func (c *Configuration) Warnings() []strict.Fault {
-	return slices.Concat(c.unreachableResources(), c.unlimited())
+	return slices.Concat(c.unreachableResources(), c.unlimited(), c.dedicated())
 }
 
 // unreachableResources returns a warning for each protected resource of whose
@@ -56,6 +59,21 @@ func (c *Configuration) unlimited() []strict.Fault {
 	// In brokered mode all clients of the profile share one app client.
 	if limits.AppClients == 0 && c.mode == broker.ModeDirect {
 		warn("app_clients", "use up the app clients of the user pool")
+	}
+	return warnings
+}
+
+// dedicated returns a warning for each profile whose clients need a branding style
+// each.
+func (c *Configuration) dedicated() []strict.Fault {
+	var warnings []strict.Fault
+	for _, name := range c.Policy.Profiles() {
+		profile, _ := c.Policy.Profile(name)
+		if profile.AppClient() == policy.DedicatedAppClient && dcr.UseRedirects(profile.GrantTypes()) && c.loginVersion != 1 {
+			warnings = append(warnings, strict.Fault{Path: strict.Member("profiles", name) + ".app_client", Message: fmt.Sprintf(
+				"dedicated needs a branding style for each client, and a user pool with managed login has %d: when they are used up, users of the next client see an error (503)",
+				broker.MaxBrandingStyles)})
+		}
 	}
 	return warnings
 }

@@ -12,8 +12,6 @@ const (
 	// countMargin is the time between the end of counting the remaining records
 	// and the end of the context.
 	countMargin = 15 * time.Second
-	// maxStyles is the maximum number of branding styles in a user pool.
-	maxStyles = 20
 )
 
 // observe sets the metrics of a sweep that has ended, with err or without.
@@ -31,7 +29,7 @@ func (r *Run) observeStyles(ctx context.Context, records []*broker.AppClient) {
 	if !r.c.Branding {
 		return
 	}
-	left := maxStyles
+	left := broker.MaxBrandingStyles
 	for _, a := range records {
 		if a.Branded {
 			left--

@@ -234,16 +234,21 @@ func TestImpact(t *testing.T) {
 		{"an introspection client has another secret", replace("9f86", "0000"),
 			[]string{"cut_off introspection_client mail: 0 clients, 0 grants, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {}},
 		{"open registration is off", replace(`"open_registration": "open",`, ""),
-			[]string{"cut_off app_client open: 1 client, 1 grant, 0 tokens", "cut_off open_registration open: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
-				if got := w.authorize(w.fable, files, "files/read"); got == "signs in" {
-					t.Error("fable signs in, although its profile has dedicated app clients now")
-				}
+			[]string{"cut_off open_registration open: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
+				expect(t, "fable", w.authorize(w.fable, files, "files/read"), "signs in")
 				req, err := dcr.Decode([]byte(fable))
 				if err == nil {
 					_, err = w.Broker.Registrar.Register(t.Context(), req, world.None)
 				}
 				if e, ok := errors.AsType[*dcr.Error](err); !ok || e.Code != dcr.TokenRequired {
 					t.Errorf("fable registers again: %v, want that a token is required", err)
+				}
+			}},
+		{"open registration is off, and its profile has dedicated app clients",
+			replace(`"open_registration": "open",`, "", `"open": {`, `"open": {"app_client": "dedicated", `),
+			[]string{"cut_off app_client open: 1 client, 1 grant, 0 tokens", "cut_off open_registration open: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {
+				if got := w.authorize(w.fable, files, "files/read"); got == "signs in" {
+					t.Error("fable signs in, although its profile has dedicated app clients now")
 				}
 			}},
 		{"redirect URIs are not allowed", replace(`"https://fable.example.com/cb", `, ""),

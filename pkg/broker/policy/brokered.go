@@ -32,14 +32,15 @@ func (d *checker) brokered(path string, o DocumentProfile, p *Profile) {
 }
 
 func (d *checker) appClient(path string, choice AppClient, p *Profile) AppClient {
+	signsIn := dcr.UseRedirects(p.grants)
 	switch {
-	case choice == "" && p.open:
+	case choice == "" && signsIn:
 		return SharedAppClient
 	case choice == "":
 		return DedicatedAppClient
 	case choice == DedicatedAppClient && p.open:
 		d.Add(path, "dedicated is not allowed on the profile of open registration: a stranger could use up the app clients of the pool")
-	case choice == SharedAppClient && dcr.InOwnName(p.grants) && !dcr.UseRedirects(p.grants):
+	case choice == SharedAppClient && dcr.InOwnName(p.grants) && !signsIn:
 		d.Add(path, "shared is not possible: a client with client_credentials always has a dedicated app client")
 	}
 	return choice

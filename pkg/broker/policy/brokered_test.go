@@ -87,8 +87,8 @@ func TestDefaultsInBrokeredMode(t *testing.T) {
 	if got := open.AppClient(); got != policy.SharedAppClient {
 		t.Errorf("app_client of open registration = %q, want %q", got, policy.SharedAppClient)
 	}
-	if got := trusted.AppClient(); got != policy.DedicatedAppClient {
-		t.Errorf("app_client of a profile for tokens = %q, want %q", got, policy.DedicatedAppClient)
+	if got := trusted.AppClient(); got != policy.SharedAppClient {
+		t.Errorf("app_client of a profile for tokens = %q, want %q", got, policy.SharedAppClient)
 	}
 	if got := open.Lifetimes().Unconfirmed; got != 7*24*time.Hour {
 		t.Errorf("unconfirmed of open registration = %s, want 7 days", got)
@@ -104,6 +104,34 @@ func TestDefaultsInBrokeredMode(t *testing.T) {
 	}
 	if got := open.Users(); !got.Allow(nil, []string{"COGNITO"}) {
 		t.Errorf("users of open registration = %+v, want all users", got)
+	}
+}
+
+// Users of all registrations sign in through one app client, unless the profile
+// says dedicated. A client with client_credentials always has its own.
+func TestAppClientOfARegistration(t *testing.T) {
+	const (
+		both    = `"grant_types": ["authorization_code", "refresh_token", "client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic", "none"], "redirect_uris": {"loopback": true}`
+		machine = `"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["client_secret_basic"]`
+		code    = `{"redirect_uris": ["http://localhost/"]}`
+		ci      = `{"grant_types": ["client_credentials"]}`
+	)
+	for _, tt := range []struct{ profile, body, want string }{
+		{both, code, "profile/p"},
+		{both + `, "app_client": "shared"`, code, "profile/p"},
+		{both + `, "app_client": "dedicated"`, code, "client/id/generation"},
+		{both, ci, "client/id/generation"},
+		{both + `, "app_client": "shared"`, ci, "client/id/generation"},
+		{machine, ci, "client/id/generation"},
+	} {
+		p := profile(t, parse(t, profileDocument(`null`, tt.profile), brokered), "p")
+		m, err := register(t, p, tt.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := policy.AppClientKey(&broker.Registration{ClientID: "id", Generation: "generation", Metadata: m}, p); got != tt.want {
+			t.Errorf("%s: %s: app client %q, want %q", tt.profile, tt.body, got, tt.want)
+		}
 	}
 }
 

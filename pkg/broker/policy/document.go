@@ -51,8 +51,10 @@ type DocumentProfile struct {
 	SoftwareStatements SoftwareStatements `json:"software_statements,omitzero"`
 	// AppClient says through which Cognito app client users sign in: one that all
 	// registrations of the profile share, or a dedicated one for each
-	// registration. Only in brokered mode. Default: shared for the profile of open
-	// registration, dedicated for others.
+	// registration. A user pool with managed login has room for 20 app clients
+	// through which users sign in. A client with client_credentials always has a
+	// dedicated one. Only in brokered mode. Default: shared, or dedicated if
+	// client_credentials is the only grant type.
 	AppClient AppClient `json:"app_client,omitzero"`
 	// Approval says whether an operator has to approve a registration before its
 	// first use. Only in brokered mode. Default: none.
@@ -142,7 +144,7 @@ type DocumentScopes struct {
 // DocumentLimits are the limits on the registrations of a profile.
 type DocumentLimits struct {
 	// AppClients is how many Cognito app clients the registrations of the profile
-	// may have at the same time.
+	// may have at the same time. In brokered mode the shared one counts once.
 	AppClients int `json:"app_clients,omitzero" range:"1..10000" absent:"leave it out for no limit"`
 	// CreationsPerHour is how many registrations there may be in an hour for each
 	// host of redirect URIs.

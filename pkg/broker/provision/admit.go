@@ -89,6 +89,7 @@ func admitDedicated(r *broker.Registration, profile *policy.Profile) (*admission
 	return &admission{
 		record: &broker.AppClient{
 			Kind: broker.KindDedicated, Profile: r.Profile, ClientID: r.ClientID, Generation: r.Generation, Scopes: spec.Scopes,
+			ClientCredentials: spec.ClientCredentials,
 		},
 		spec:   spec,
 		limits: profile.Limits(),

@@ -100,15 +100,15 @@ func TestProvisionRefuses(t *testing.T) {
 	if n := w.Pool.Calls("CreateBrokered"); n != 0 {
 		t.Errorf("%d app clients made, want none", n)
 	}
-	// The profile no longer allows open registration. Clients that registered
-	// openly still get no app client.
-	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"open_registration":"open",`, "", 1))
+	// The profile no longer allows open registration, and has dedicated app clients.
+	// Clients that registered openly still get no app client.
+	w.UseBrokeredPolicy(strings.NewReplacer(`"open_registration":"open",`, "", `"open":{`, `"open":{"app_client":"dedicated",`).Replace(world.BrokeredPolicy))
 	if err := w.Provision(t.Context(), w.AppClientKey(open.ClientID)); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Provision for a client without a voucher = %v, want ErrNotFound", err)
 	}
 	// The profile now has a shared app client, so it gets no more dedicated
 	// ones.
-	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"trusted":{`, `"trusted":{"app_client":"shared",`, 1))
+	w.UseBrokeredPolicy(strings.Replace(world.BrokeredPolicy, `"app_client":"dedicated",`, "", 1))
 	if err := w.Provision(t.Context(), broker.DedicatedAppClientKey(client, generation)); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("Provision under a policy with a shared app client = %v, want ErrNotFound", err)
 	}
@@ -350,6 +350,24 @@ func TestBranding(t *testing.T) {
 		t.Errorf("%d app clients made for one, want 1", n-made+1)
 	}
 	w.Recover("profile/open", key)
+}
+
+// No user signs in through the app client of a client with client_credentials, so
+// that it needs no branding style.
+func TestClientsWithoutUsersUseNoBrandingStyle(t *testing.T) {
+	w := world.NewBrokeredWith(t, world.Options{Branding: true})
+	w.Pool.LimitStyles(0)
+	ci, _ := w.Vouched("trusted", world.CIBody)
+	key := w.AppClientKey(ci)
+	w.MustProvision(key)
+	if a := w.AppClient(key); !a.Usable(true) || a.Branded {
+		t.Errorf("app client %+v, want it usable without style", a)
+	}
+	w.MustProvision(key)
+	if n := w.Pool.Calls("Brand"); n != 0 {
+		t.Errorf("%d calls of Brand, want none", n)
+	}
+	w.Recover(key)
 }
 
 func TestAnAppClientThatNeedsAStyleSinceTheSignInPagesChanged(t *testing.T) {
