@@ -15,8 +15,8 @@ type UserRecord struct {
 	Consent string
 }
 
-// A GrantStore keeps transactions, grants, Cognito's tokens and consents. Implementations promise
-// the same as those of Store: they are safe for concurrent use, reads see all
+// A GrantStore keeps transactions, grants, Cognito's tokens, consents and the
+// resources of machine tokens. Implementations promise the same as those of Store: they are safe for concurrent use, reads see all
 // writes that have returned, values are copied in and out, a call that is sent
 // twice has the effect and result of one call, and an expired record is absent.
 // Strings are stored byte for byte, UTF-8 or not, since some of them (such as
@@ -89,4 +89,9 @@ type GrantStore interface {
 	Consent(ctx context.Context, key string) (*Consent, error)
 	// DeleteConsent removes the consent. If there is none, that is no error.
 	DeleteConsent(ctx context.Context, key string) error
+
+	// PutMachineToken stores t, and replaces one with the same id.
+	PutMachineToken(ctx context.Context, t *MachineToken) error
+	// MachineToken returns the one with that id, or ErrNotFound.
+	MachineToken(ctx context.Context, id string) (*MachineToken, error)
 }

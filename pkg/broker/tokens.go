@@ -46,6 +46,8 @@ type Tokens struct {
 	// OriginJTI is the claim that all tokens of one sign-in share, "" with
 	// client_credentials.
 	OriginJTI string
+	// JTI is the claim jti of the access token, which names it.
+	JTI string
 	// User is the user whom the ID token describes; its zero value if there is
 	// no ID token.
 	User User
@@ -135,6 +137,7 @@ func (t *Tokens) readAccessToken() error {
 		Sub       string  `json:"sub"`
 		Scope     string  `json:"scope"`
 		OriginJTI string  `json:"origin_jti"`
+		JTI       string  `json:"jti"`
 		Iat       float64 `json:"iat"`
 		Exp       float64 `json:"exp"`
 	}
@@ -144,7 +147,7 @@ func (t *Tokens) readAccessToken() error {
 	if claims.Sub == "" || claims.Iat <= 0 || claims.Exp <= claims.Iat || claims.Exp > 1<<40 {
 		return errors.New("access token without sub, iat or exp")
 	}
-	t.Sub, t.OriginJTI, t.Scopes = claims.Sub, claims.OriginJTI, strings.Fields(claims.Scope)
+	t.Sub, t.OriginJTI, t.JTI, t.Scopes = claims.Sub, claims.OriginJTI, claims.JTI, strings.Fields(claims.Scope)
 	t.IssuedAt = time.Unix(int64(claims.Iat), 0).UTC()
 	t.ExpiresAt = time.Unix(int64(claims.Exp), 0).UTC()
 	return nil

@@ -35,15 +35,23 @@ type Config struct {
 	// an attacker in the network could replace the keys and forge tokens.
 	KeySet string
 
-	// RequireAudience refuses tokens without aud. OPTIONAL. Set it if the broker's
-	// configuration has resource_binding. Without it Cognito's access tokens have no aud,
-	// and a token of one server is valid at another unless the two share no
-	// scopes.
+	// RequireAudience refuses tokens of users without aud. OPTIONAL. Set it if the
+	// broker's configuration has resource_binding. Without it Cognito's access tokens
+	// have no aud, and a token of one server is valid at another unless the two share
+	// no scopes. A token of client_credentials never has an aud. With RequireAudience
+	// it is accepted only if AppClients names its app client.
 	RequireAudience bool
 	// AppClients are the ids of the Cognito app clients whose tokens are
 	// accepted. OPTIONAL; default: all of the pool, which is right if other
-	// programs that use the pool cannot get the scopes. In brokered mode these
-	// are the broker's app clients and not the client_ids that it issues.
+	// programs that use the pool cannot get the scopes. Set it if Cognito's own client
+	// registration or client ID metadata documents are open on the pool: clients get
+	// the same scopes there without the broker's policy and consent.
+	//
+	// In brokered mode these are the broker's app clients and not the client_ids that
+	// it issues: "dcrctl profile apply PROFILE" prints the shared one of a profile,
+	// "dcrctl client show CLIENT" the one of a client with client_credentials. A token
+	// of such a client is accepted for its scopes alone, so name it only at the servers
+	// that it may use.
 	AppClients []string
 
 	// Scopes are the scopes that every request needs, at least one.

@@ -22,9 +22,15 @@
 // A token is signed with RS256 by a key that the user pool publishes. It has
 // the right iss, an exp in the future and token_use=access; a client_id, one of
 // Config.AppClients if that is set; an aud with this resource if it has an aud
-// or Config.RequireAudience is set; and every scope that the request needs. ID
-// tokens, which are signed with the same keys, are refused. nbf is ignored;
+// or Config.RequireAudience is set; and every scope that the request needs. A token
+// of client_credentials has no aud; with Config.RequireAudience, it is valid if
+// Config.AppClients names its app client. ID tokens, which are signed with the same keys, are refused. nbf is ignored;
 // Cognito does not send it.
+//
+// Cognito has a client registration and client ID metadata documents of its own. If
+// an administrator opens one of them on the broker's pool, clients get tokens with
+// the same iss, and perhaps the same scopes, without the broker's policy and consent.
+// Then set Config.AppClients to the broker's app clients.
 //
 // # Responses
 //

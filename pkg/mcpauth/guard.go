@@ -161,12 +161,18 @@ func (g *Guard) verify(ctx context.Context, token string) (Claims, error) {
 		return Claims{}, fmt.Errorf("%w: %v", jwt.ErrInvalid, err)
 	case len(g.appClients) > 0 && !slices.Contains(g.appClients, c.ClientID):
 		return Claims{}, fmt.Errorf("%w here: issued to another app client", jwt.ErrInvalid)
-	case c.Audience == nil && g.bound:
+	case c.Audience == nil && g.bound && !(isMachine(v) && len(g.appClients) > 0):
 		return Claims{}, fmt.Errorf("%w here: not bound to a resource", jwt.ErrInvalid)
 	case c.Audience != nil && !slices.ContainsFunc(c.Audience, g.isResource):
 		return Claims{}, fmt.Errorf("%w here: bound to another resource", jwt.ErrInvalid)
 	}
 	return c, nil
+}
+
+// isMachine reports whether a token was issued with client_credentials: to an app
+// client and for no user. Cognito never binds such a token to a resource.
+func isMachine(c jwt.Claims) bool {
+	return c.Sub == c.ClientID && c.Username == "" && c.OriginJTI == ""
 }
 
 // isResource accepts one trailing slash: some clients add it to the resource

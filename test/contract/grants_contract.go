@@ -23,6 +23,7 @@ func TestGrantStore(t *testing.T, open func(t *testing.T, now func() time.Time) 
 	t.Run("Tokens", func(t *testing.T) { testTokens(t, open) })
 	t.Run("records of a user", func(t *testing.T) { testOfUser(t, open) })
 	t.Run("Consents", func(t *testing.T) { testConsents(t, open) })
+	t.Run("MachineTokens", func(t *testing.T) { testMachineTokens(t, open) })
 	t.Run("every field is kept", func(t *testing.T) { testEveryFieldOfGrants(t, open) })
 }
 
@@ -299,6 +300,18 @@ func testEveryFieldOfGrants(t *testing.T, open OpenGrantStore) {
 			read:    func(x *broker.SealedTokens) (*broker.SealedTokens, error) { return s.Tokens(t.Context(), x.ID) },
 			succeed: func(next, old *broker.SealedTokens) { next.ID, next.Version = old.ID, old.Version },
 			diff:    diff[*broker.SealedTokens],
+		})
+	})
+	t.Run("of a machine token", func(t *testing.T) {
+		clock := fake.NewClock()
+		s := open(t, clock.Now)
+		everyField(t, fields[broker.MachineToken]{
+			filler:  newFiller(clock),
+			create:  func(m *broker.MachineToken) error { return s.PutMachineToken(t.Context(), m) },
+			replace: func(m *broker.MachineToken) error { return s.PutMachineToken(t.Context(), m) },
+			read:    func(m *broker.MachineToken) (*broker.MachineToken, error) { return s.MachineToken(t.Context(), m.ID) },
+			succeed: func(next, old *broker.MachineToken) { next.ID = old.ID },
+			diff:    diff[*broker.MachineToken],
 		})
 	})
 	t.Run("of a consent", func(t *testing.T) {

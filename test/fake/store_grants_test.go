@@ -120,6 +120,15 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 				return word(err)
 			}, "absent", "present",
 		},
+		"PutMachineToken": {
+			func(ctx context.Context, s broker.GrantStore) error {
+				return s.PutMachineToken(ctx, &broker.MachineToken{ID: "new", ExpiresAt: expires})
+			},
+			func(ctx context.Context, s broker.GrantStore) string {
+				_, err := s.MachineToken(ctx, "new")
+				return word(err)
+			}, "absent", "present",
+		},
 		"DeleteConsent": {
 			func(ctx context.Context, s broker.GrantStore) error { return s.DeleteConsent(ctx, "c") },
 			func(ctx context.Context, s broker.GrantStore) string {
@@ -137,6 +146,10 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 		}},
 		"Consent": {call: func(ctx context.Context, s broker.GrantStore) error {
 			got, err := s.Consent(ctx, "c")
+			return nothing(got, err)
+		}},
+		"MachineToken": {call: func(ctx context.Context, s broker.GrantStore) error {
+			got, err := s.MachineToken(ctx, "m")
 			return nothing(got, err)
 		}},
 		"Tokens": {call: func(ctx context.Context, s broker.GrantStore) error {
@@ -177,6 +190,7 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 					store.CreateGrant(t.Context(), &broker.Grant{ID: "g", ExpiresAt: expires}),
 					store.CreateTokens(t.Context(), &broker.SealedTokens{ID: "t", ExpiresAt: expires}),
 					store.PutConsent(t.Context(), &broker.Consent{Key: "c", ExpiresAt: expires}),
+					store.PutMachineToken(t.Context(), &broker.MachineToken{ID: "m", ExpiresAt: expires}),
 				} {
 					if err != nil {
 						t.Fatal(err)

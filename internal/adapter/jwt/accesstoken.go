@@ -50,6 +50,8 @@ type Claims struct {
 	// Groups is the claim cognito:groups: the user's groups when the token was
 	// issued.
 	Groups []string
+	// ID is the claim jti, which names the token.
+	ID string
 	// Audience is the claim aud. It is empty unless a resource was bound to the
 	// token (RFC 8707).
 	Audience []string
@@ -134,6 +136,7 @@ func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error)
 		OriginJTI: own.OriginJTI,
 		Scopes:    strings.Fields(own.Scope),
 		Groups:    own.Groups,
+		ID:        std.ID,
 		Audience:  std.Audience,
 		IssuedAt:  std.IssuedAt.Time().UTC(),
 		ExpiresAt: std.Expiry.Time().UTC(),

@@ -109,3 +109,12 @@ func (s *Store) DeleteConsent(ctx context.Context, key string) error {
 	_, err := s.remove(ctx, "DeleteConsent", consents.name, key, Condition{})
 	return err
 }
+
+func (s *Store) PutMachineToken(ctx context.Context, t *broker.MachineToken) error {
+	_, err := put(ctx, s, "PutMachineToken", machines, t, Condition{})
+	return err
+}
+
+func (s *Store) MachineToken(ctx context.Context, id string) (*broker.MachineToken, error) {
+	return read(ctx, s, "MachineToken", machines, id)
+}

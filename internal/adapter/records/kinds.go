@@ -52,6 +52,7 @@ var (
 	})
 	sealedTokens = newKind[broker.SealedTokens]("tokens#", nil)
 	consents     = newKind("consent#", func(it Item, _ string, c *broker.Consent) { setPartition(it, userIndex, c.Sub) })
+	machines     = newKind[broker.MachineToken]("machine#", nil)
 	sweeps       = newKind[sweep]("sweep#", nil)
 	owners       = newKind[broker.TableOwner]("deployment#", nil)
 )
@@ -64,7 +65,7 @@ const (
 
 // kinds are the kinds of all items that a Store writes.
 var kinds = []string{
-	registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name,
+	registrations.name, appClients.name, accessTokens.name, transactions.name, grants.name, sealedTokens.name, consents.name, machines.name,
 	kindBudget, kindCounter, sweeps.name, kindConfig, owners.name,
 }
 

@@ -39,7 +39,7 @@ func TestAFieldIsStoredOnce(t *testing.T) {
 	for _, r := range []reflect.Type{
 		reflect.TypeFor[broker.Registration](), reflect.TypeFor[broker.AppClient](), reflect.TypeFor[broker.Transaction](),
 		reflect.TypeFor[broker.Grant](), reflect.TypeFor[broker.SealedTokens](), reflect.TypeFor[broker.Consent](),
-		reflect.TypeFor[broker.TableOwner](), reflect.TypeFor[credential.InitialAccessToken](),
+		reflect.TypeFor[broker.MachineToken](), reflect.TypeFor[broker.TableOwner](), reflect.TypeFor[credential.InitialAccessToken](),
 	} {
 		for f := range r.Fields() {
 			_, column := f.Tag.Lookup("store")

@@ -103,6 +103,17 @@ func TestWhatANewerProgramWroteIsKept(t *testing.T) {
 				c.Scopes = []string{"changed"}
 				return s.PutConsent(t.Context(), c.Clone())
 			}},
+		{"machine token", "machine#m", func() error {
+			return s.PutMachineToken(t.Context(), &broker.MachineToken{ID: "m", ExpiresAt: expires})
+		},
+			nil, func() error {
+				m, err := s.MachineToken(t.Context(), "m")
+				if err != nil {
+					return err
+				}
+				m.Resource = "changed"
+				return s.PutMachineToken(t.Context(), m.Clone())
+			}},
 		{"owner of the table", "deployment#", func() error { return s.SetTableOwner(t.Context(), &broker.TableOwner{ID: "d"}) }, nil, func() error {
 			d, err := s.TableOwner(t.Context())
 			if err != nil {

@@ -31,7 +31,7 @@ type clientCredentials struct{ *call }
 
 // issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
-	scopes, err := c.wanted(ctx)
+	scopes, resource, err := c.wanted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,34 +56,38 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	if err != nil {
 		return nil, clientCredentialsError(err)
 	}
+	if err := c.remember(ctx, t, resource); err != nil {
+		return nil, err
+	}
 	c.auditIssued(ctx, g, granted, t.ExpiresAt)
 	return &Response{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: c.seconds(t.ExpiresAt), Scope: strings.Join(granted, " ")}, nil
 }
 
-// wanted returns the scopes to request from Cognito. If the configuration in force
+// wanted returns the scopes to request from Cognito, and the resource that the token
+// is for, "" if it is for none in particular. If the configuration in force
 // withholds something, wanted looks in the newest one. Nothing ends: when the
 // operator restores the policy, the client has its scopes again.
-func (c clientCredentials) wanted(ctx context.Context) ([]string, error) {
+func (c clientCredentials) wanted(ctx context.Context) (scopes []string, resource string, err error) {
 	requested, err := c.requested()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	resource, err := c.OneResource()
+	name, err := c.OneResource()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	conf, err := c.Configuration(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	allowed, err := c.allowed(conf, requested, resource)
+	scopes, resource, err = c.allowed(conf, requested, name)
 	if err == nil && len(left(profileOf(conf, c.reg), requested)) == len(requested) {
-		return allowed, nil
+		return scopes, resource, nil
 	}
 	if conf, err = c.Configuration(broker.Newest(ctx)); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return c.allowed(conf, requested, resource)
+	return c.allowed(conf, requested, name)
 }
 
 // requested returns the requested scopes, or all that the client is registered for
@@ -102,28 +106,43 @@ func (c clientCredentials) requested() ([]string, error) {
 }
 
 // allowed returns those of the requested scopes that the profile allows and that
-// the requested resource has (RFC 8707 §2). Cognito binds no resource to a token of
-// client_credentials, so only the scopes tie the token to it.
-func (c clientCredentials) allowed(conf *configuration.Configuration, requested []string, resource string) ([]string, error) {
+// the protected resource has (RFC 8707 §2), and the URL of that. name is the
+// requested resource; without a name, it is the only one of the configuration, or
+// none.
+func (c clientCredentials) allowed(conf *configuration.Configuration, requested []string, name string) (scopes []string, resource string, err error) {
 	profile := profileOf(conf, c.reg)
 	switch {
 	case profile == nil:
-		return nil, broker.Refuse(broker.UnauthorizedClient, "the operator has withdrawn the profile of the client")
+		return nil, "", broker.Refuse(broker.UnauthorizedClient, "the operator has withdrawn the profile of the client")
 	case !profile.AllowsGrantType(c.GrantType):
-		return nil, errGrantTypeWithdrawn
+		return nil, "", errGrantTypeWithdrawn
 	}
-	scopes := left(profile, requested)
-	r, ok := resourceOf(conf, resource)
+	scopes = left(profile, requested)
+	r, ok := resourceOf(conf, name)
 	switch {
 	case ok:
 		scopes = intersect(scopes, r.Scopes)
-	case resource != "":
-		return nil, broker.Refuse(broker.InvalidTarget, "resource is not one that tokens are issued for here")
+	case name != "":
+		return nil, "", broker.Refuse(broker.InvalidTarget, "resource is not one that tokens are issued for here")
 	}
 	if len(scopes) == 0 {
-		return nil, broker.Refuse(broker.InvalidScope, "none of the requested scopes can be granted to the client")
+		return nil, "", broker.Refuse(broker.InvalidScope, "none of the requested scopes can be granted to the client")
 	}
-	return scopes, nil
+	return scopes, r.URL, nil
+}
+
+// remember stores for which resource t was requested. Cognito binds no resource to a
+// token of client_credentials, and another resource may have the same scopes. The
+// client gets the token only if the resource is stored.
+func (c clientCredentials) remember(ctx context.Context, t broker.Tokens, resource string) error {
+	if resource == "" || t.JTI == "" {
+		return nil
+	}
+	err := c.Store.PutMachineToken(ctx, &broker.MachineToken{ID: t.JTI, Resource: resource, ExpiresAt: t.ExpiresAt})
+	if err != nil {
+		return unavailable("the resource of the token could not be stored", err)
+	}
+	return nil
 }
 
 // resourceOf returns the protected resource with that identifier, or the only

@@ -1,9 +1,11 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/clients"
@@ -15,12 +17,15 @@ import (
 )
 
 // IntrospectionRequest is an introspection request (RFC 7662 §2.1) of a
-// protected resource. It prints as "[redacted]".
+// protected resource, or of a client about a token of its own. It prints as
+// "[redacted]".
 type IntrospectionRequest struct {
 	credential.Redacted
-	// Client authenticates the protected resource. REQUIRED.
+	// Client authenticates the protected resource or the client, which must have a
+	// secret. REQUIRED.
 	Client clients.Credentials
-	// Token is an access token; any other text is not active. REQUIRED.
+	// Token is an access token, or a refresh token of the client that asks; any other
+	// text is not active. REQUIRED.
 	Token string
 }
 
@@ -37,12 +42,13 @@ type Introspection struct {
 	// Username is the user's name in the pool. OPTIONAL, absent for a token
 	// without a user.
 	Username string `json:"username,omitempty"`
-	// Scope has those scopes of the token, separated by spaces, that the
-	// resource has. OPTIONAL.
+	// Scope has those scopes of the token, separated by spaces, that the policy
+	// allows and the resource has. A client gets those of all resources. OPTIONAL.
 	Scope string `json:"scope,omitempty"`
-	// Audience is the URL of the resource. OPTIONAL.
+	// Audience is the URL of the protected resource, if a user allowed the token for it
+	// or Cognito bound the token to it. OPTIONAL.
 	Audience string `json:"aud,omitempty"`
-	// TokenType is always "Bearer". OPTIONAL.
+	// TokenType is "Bearer". OPTIONAL, absent for a refresh token.
 	TokenType string `json:"token_type,omitempty"`
 	// IssuedAt is in seconds since 1970. OPTIONAL.
 	IssuedAt int64 `json:"iat,omitzero"`
@@ -51,8 +57,8 @@ type Introspection struct {
 }
 
 // Introspect answers an introspection request. A token is active if it is a
-// valid access token of Cognito, is for the resource that sent the request, and
-// neither its grant nor its registration has ended. Its scopes are those that the
+// valid access token of Cognito, is for the resource or of the client that sent the
+// request, and neither its grant nor its registration has ended. Its scopes are those that the
 // policy still allows; a token that it allows nothing is not active. The answer does
 // not say why a token is not active (RFC 7662 §2.2).
 func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Introspection, error) {
@@ -65,15 +71,15 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	}
 	// RFC 7662 §2.1: the endpoint must require authorization, so that it cannot
 	// be used to try out tokens.
-	resource, ok, err := i.authenticateResource(ctx, r.Client)
+	by, err := i.asker(ctx, r.Client)
 	if err != nil {
 		return inactive, err
 	}
-	if !ok {
-		return inactive, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")
-	}
 	if r.Token == "" {
 		return inactive, broker.Refuse(dcr.InvalidRequest, "token is required")
+	}
+	if by.client != nil && strings.HasPrefix(r.Token, credential.RefreshTokenPrefix) {
+		return i.refreshToken(ctx, ring, by.client, credential.Presented(r.Token))
 	}
 	claims, err := i.AccessTokens.Verify(ctx, r.Token)
 	if errors.Is(err, ErrInvalidAccessToken) {
@@ -82,21 +88,50 @@ func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Intros
 	if err != nil {
 		return inactive, unavailable("the token could not be verified", err)
 	}
-	return i.introspection(ctx, ring, resource, claims)
+	return i.introspection(ctx, ring, by, claims)
 }
 
-// authenticateResource returns the protected resource with these credentials. If
-// the configuration in force lacks the client, it looks in the newest one.
-func (i *Issuer) authenticateResource(ctx context.Context, sent clients.Credentials) (r broker.Resource, ok bool, err error) {
+// An asker sent an introspection request.
+type asker struct {
+	// resource is the protected resource that asks. It is the zero Resource if a
+	// client asks.
+	resource broker.Resource
+	// client is the client that asks about a token of its own, or nil.
+	client *broker.Registration
+}
+
+// asker authenticates who sent an introspection request: a protected resource of
+// the configuration in force, a client with a secret, or a protected resource of the
+// newest configuration.
+func (i *Issuer) asker(ctx context.Context, sent clients.Credentials) (asker, error) {
+	refusal := broker.Refuse(broker.InvalidClient, "authentication of the protected resource or client failed")
 	conf, err := i.Configuration(ctx)
-	if err == nil && !slices.ContainsFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == sent.ID }) {
-		conf, err = i.Configuration(broker.Newest(ctx))
-	}
 	if err != nil {
-		return broker.Resource{}, false, err
+		return asker{}, err
 	}
-	r, ok = resourceWith(conf, sent)
-	return r, ok, nil
+	if !hasIntrospectionClient(conf, sent.ID) {
+		reg, err := i.Clients.Authenticate(ctx, sent)
+		switch e, ok := errors.AsType[*dcr.Error](err); {
+		case err == nil && reg.Metadata.TokenEndpointAuthMethod != dcr.AuthNone:
+			return asker{client: reg}, nil
+		case err == nil: // anyone can send the id of a client without a secret
+			return asker{}, refusal
+		case !ok || e.Code != broker.InvalidClient:
+			return asker{}, err
+		}
+		if conf, err = i.Configuration(broker.Newest(ctx)); err != nil {
+			return asker{}, err
+		}
+	}
+	r, ok := resourceWith(conf, sent)
+	if !ok {
+		return asker{}, refusal
+	}
+	return asker{resource: r}, nil
+}
+
+func hasIntrospectionClient(conf *configuration.Configuration, id string) bool {
+	return slices.ContainsFunc(conf.IntrospectionClients, func(c configuration.IntrospectionClient) bool { return c.ID == id })
 }
 
 // resourceWith returns the protected resource of conf with these credentials.
@@ -118,11 +153,15 @@ func resourceWith(conf *configuration.Configuration, sent clients.Credentials) (
 	return resourceOf(conf, known.Resource)
 }
 
-// introspection returns what r may learn about a valid token with these claims.
-func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Resource, c Claims) (Introspection, error) {
+// introspection returns what the asker may learn about a valid token with these
+// claims.
+func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, by asker, c Claims) (Introspection, error) {
 	var inactive Introspection
-	scopes := intersect(c.Scopes, r.Scopes)
-	if len(scopes) == 0 || !audienceFits(c.Audience, r) {
+	scopes := c.Scopes
+	if by.client == nil {
+		scopes = intersect(scopes, by.resource.Scopes)
+	}
+	if len(scopes) == 0 {
 		return inactive, nil
 	}
 	g, err := i.grantOf(ctx, ring, c)
@@ -139,14 +178,21 @@ func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Re
 	if err != nil {
 		return inactive, unavailable("the registration could not be read", err)
 	}
-	if g.Resource != "" && !broker.SameResource(g.Resource, r.URL) {
+	audience := cmp.Or(g.Resource, strings.Join(c.Audience, " ")) // Cognito binds a token to one resource
+	if by.client != nil && by.client.ClientID != g.ClientID {
 		return inactive, nil
+	}
+	if by.client == nil {
+		var ok bool
+		if audience, ok, err = i.audience(ctx, by.resource, g, c); err != nil || !ok {
+			return inactive, err
+		}
 	}
 	if scopes, err = i.standing(ctx, reg, g, c, scopes); err != nil || len(scopes) == 0 {
 		return inactive, err
 	}
 	a := Introspection{
-		Active: true, ClientID: g.ClientID, Subject: c.Sub, Username: c.Username, Scope: broker.PublicScopes(scopes), Audience: r.URL,
+		Active: true, ClientID: g.ClientID, Subject: c.Sub, Username: c.Username, Scope: broker.PublicScopes(scopes), Audience: audience,
 		TokenType: "Bearer", IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(),
 	}
 	if isClientCredentials(g) {
@@ -156,10 +202,36 @@ func (i *Issuer) introspection(ctx context.Context, ring *seal.Ring, r broker.Re
 	return a, nil
 }
 
-// audienceFits reports whether a token with this audience may be for r. Without
-// resource binding a token has no audience, and only its scopes count.
-func audienceFits(audience []string, r broker.Resource) bool {
-	return len(audience) == 0 || slices.ContainsFunc(audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
+// audience reports whether a token of g with these claims is for r, and returns r's
+// URL if the token or the grant names it. Without resource binding a token has no
+// aud. Then the resource that the user allowed counts, or the one that a machine
+// requested the token for. A token that was requested for none is for each resource
+// that has its scopes.
+func (i *Issuer) audience(ctx context.Context, r broker.Resource, g *broker.Grant, c Claims) (url string, ok bool, err error) {
+	bound := slices.ContainsFunc(c.Audience, func(aud string) bool { return broker.SameResource(aud, r.URL) })
+	if len(c.Audience) > 0 && !bound {
+		return "", false, nil
+	}
+	requested := g.Resource
+	if isClientCredentials(g) {
+		if c.ID == "" { // the broker cannot know what it was requested for
+			return "", false, nil
+		}
+		t, err := i.Store.MachineToken(ctx, c.ID)
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return "", false, unavailable("the resource of the token could not be read", err)
+		}
+		if err == nil {
+			requested = t.Resource
+		}
+	}
+	if requested != "" && !broker.SameResource(requested, r.URL) {
+		return "", false, nil
+	}
+	if bound || g.Resource != "" {
+		url = r.URL
+	}
+	return url, true, nil
 }
 
 // registrationOf returns the registration that g was given to, or
@@ -202,4 +274,40 @@ func goodFor(p *policy.Profile, g *broker.Grant, c Claims, scopes []string) []st
 		return nil
 	}
 	return left(p, scopes)
+}
+
+// refreshToken returns what a client may learn about a refresh token: it is active if
+// the client can use it now, unless Cognito refuses or the user is no longer
+// admitted, which only a refresh shows.
+func (i *Issuer) refreshToken(ctx context.Context, ring *seal.Ring, client *broker.Registration, tok credential.Token) (Introspection, error) {
+	var inactive Introspection
+	id, err := credential.GrantID(tok)
+	if err != nil {
+		return inactive, nil
+	}
+	g, err := i.Store.Grant(ctx, id)
+	if errors.Is(err, broker.ErrNotFound) {
+		return inactive, nil
+	}
+	if err != nil {
+		return inactive, unavailable("the grant could not be read", err)
+	}
+	v := g.Verdict(tok, ring, i.Now())
+	if v != broker.VerdictRotate && v != broker.VerdictSibling || g.ClientID != client.ClientID || g.Generation != client.Generation || !MayRefresh(client) {
+		return inactive, nil
+	}
+	for _, ctx := range []context.Context{ctx, broker.Newest(ctx)} {
+		conf, err := i.Configuration(ctx)
+		if err != nil {
+			return inactive, err
+		}
+		p := profileOf(conf, client)
+		if p != nil && p.AllowsGrantType(dcr.GrantRefreshToken) && len(p.Withholds(g.Scopes)) == 0 {
+			return Introspection{
+				Active: true, ClientID: g.ClientID, Subject: g.User.Sub, Username: g.User.Username, Scope: broker.PublicScopes(g.Scopes),
+				Audience: g.Resource, ExpiresAt: g.ExpiresAt.Unix(),
+			}, nil
+		}
+	}
+	return inactive, nil
 }

@@ -75,7 +75,7 @@ func TestANewProtectedResourceMayIntrospectAtOnce(t *testing.T) {
 		want   error
 	}{
 		{"it is there", renewed, nil, nil},
-		{"it is not there", old, nil, broker.Refuse(broker.InvalidClient, "authentication of the protected resource failed")},
+		{"it is not there", old, nil, broker.Refuse(broker.InvalidClient, "authentication of the protected resource or client failed")},
 		{"the store fails", nil, broker.NotReady(errors.New("no store")), broker.NotReady(errors.New("no store"))},
 	} {
 		newest, readErr = tt.newest, tt.err

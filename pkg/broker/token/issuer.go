@@ -25,6 +25,8 @@ type Store interface {
 	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
 	ReplaceTokens(ctx context.Context, t *broker.SealedTokens) error
 	DeleteConsent(ctx context.Context, key string) error
+	PutMachineToken(ctx context.Context, t *broker.MachineToken) error
+	MachineToken(ctx context.Context, id string) (*broker.MachineToken, error)
 }
 
 // Cognito is Cognito's token endpoint. The errors are *broker.UpstreamError.
@@ -61,6 +63,8 @@ type Claims struct {
 	Scopes    []string
 	// Groups are the groups of the user when Cognito issued the token.
 	Groups []string
+	// ID is the claim jti, which names the token.
+	ID string
 	// Audience is empty unless the token is bound to a resource (RFC 8707).
 	Audience  []string
 	IssuedAt  time.Time
