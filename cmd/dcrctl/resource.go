@@ -13,9 +13,10 @@ import (
 )
 
 type resourceCmd struct {
-	Add    resourceAddCmd    `cmd:"" help:"Add a protected resource to the newest document, and store it as config apply does."`
-	List   resourceListCmd   `cmd:"" help:"List the protected resources of the configuration in force."`
-	Remove resourceRemoveCmd `cmd:"" help:"Remove a protected resource from the newest document, and store it as config apply does."`
+	Add        resourceAddCmd        `cmd:"" help:"Add a protected resource to the newest document, and store it as config apply does."`
+	List       resourceListCmd       `cmd:"" help:"List the protected resources of the configuration in force."`
+	Credential resourceCredentialCmd `cmd:"" help:"Make a secret with which an MCP server can introspect tokens, and the entry of introspection_clients with its hash. Stores nothing."`
+	Remove     resourceRemoveCmd     `cmd:"" help:"Remove a protected resource from the newest document, and store it as config apply does."`
 }
 
 type resourceAddCmd struct {

@@ -84,12 +84,12 @@ type serverMetadata struct {
 	// RevocationEndpointAuthMethodsSupported are the methods at the revocation
 	// endpoint. OPTIONAL; the default is client_secret_basic.
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
-	// IntrospectionEndpoint is where a protected resource introspects a token
-	// (RFC 7662). OPTIONAL.
+	// IntrospectionEndpoint is where a protected resource introspects a token, and a
+	// client its own (RFC 7662). OPTIONAL.
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 	// IntrospectionEndpointAuthMethodsSupported are the ways in which a
-	// protected resource authenticates there. OPTIONAL. Only methods with a
-	// secret are listed, because protected resources have a secret.
+	// protected resource or a client authenticates there. OPTIONAL. Only methods with
+	// a secret are listed: anyone can send the id of a client without one.
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	// CodeChallengeMethodsSupported are the methods of PKCE (RFC 7636 §4.2).
 	// OPTIONAL. An absent list means that the server has no PKCE; an MCP client

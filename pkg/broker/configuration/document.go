@@ -97,8 +97,8 @@ type DocumentIntrospectionClient struct {
 	// ID is the client id: letters, digits, '-' and '_'. Each occurs once in the
 	// document.
 	ID string `json:"id"`
-	// SecretSHA256 is the SHA-256 of the client secret, which must not be empty: 64
-	// hexadecimal characters.
+	// SecretSHA256 is the SHA-256 of the client secret: 64 hexadecimal characters. The
+	// secret has 32 random bytes; "dcrctl resource credential" makes one.
 	SecretSHA256 string `json:"secret_sha256"`
 }
 
