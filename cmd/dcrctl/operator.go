@@ -105,21 +105,21 @@ func (op *operator) deployment(ctx context.Context) (*deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := deploymentOf(c, sdk, log)
+	d, err := deploymentOf(c, sdk, log, op.caller(ctx, sdk))
 	if err != nil {
 		return nil, &environmentError{err}
 	}
-	d.caller = op.caller(ctx, sdk)
 	return d, nil
 }
 
-// deploymentOf returns the deployment that c describes, without the operator's
+// deploymentOf returns the deployment that c describes. caller is the operator's
 // name.
-func deploymentOf(c *environment.Environment, sdk aws.Config, log *slog.Logger) (*deployment, error) {
+func deploymentOf(c *environment.Environment, sdk aws.Config, log *slog.Logger, caller string) (*deployment, error) {
 	p, err := wire.New(c, sdk, log)
 	if err != nil {
 		return nil, err
 	}
+	p.Operator = caller
 	table := wire.Table(c, sdk)
 	get := wire.Configuration(c, table.Configuration(), p.Now, slog.New(slog.DiscardHandler)).Get
 	p.Configuration = func(ctx context.Context) (*configuration.Configuration, error) {
@@ -127,7 +127,7 @@ func deploymentOf(c *environment.Environment, sdk aws.Config, log *slog.Logger) 
 		return conf, causeOf(err)
 	}
 	useCases, err := usecases.New(p)
-	return &deployment{UseCases: useCases, parts: p, config: c, store: table}, err
+	return &deployment{UseCases: useCases, parts: p, config: c, store: table, caller: caller}, err
 }
 
 // caller returns the operator's name: the ARN that STS returns, which needs no

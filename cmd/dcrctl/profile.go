@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dcr-broker/dcr-broker/internal/adapter/cognito"
 	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
@@ -45,7 +46,7 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return fmt.Errorf("%s updated: %w", plural(updated, "app client", "app clients"), applyFailure(err))
 	}
-	id, err := c.sharedAppClient(ctx, d)
+	id, made, err := c.sharedAppClient(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -53,10 +54,16 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 		return op.writeJSON([]any{struct {
 			Profile   string `json:"profile"`
 			Updated   int    `json:"updated"`
+			Made      int    `json:"made"`
 			AppClient string `json:"app_client,omitempty"`
-		}{c.Profile, updated, id}})
+		}{c.Profile, updated, made, id}})
 	}
-	op.infof("%s updated", plural(updated, "app client", "app clients"))
+	if made > 0 {
+		op.infof("%s made", plural(made, "app client", "app clients"))
+	}
+	if updated > 0 || made == 0 {
+		op.infof("%s updated", plural(updated, "app client", "app clients"))
+	}
 	if id == "" {
 		op.infof("profile %s has no shared app client: its app clients are created when they are first needed", c.Profile)
 		return nil
@@ -65,29 +72,46 @@ func (c *profileApplyCmd) Run(ctx context.Context, op *operator) error {
 	return err
 }
 
-// sharedAppClient creates the profile's shared app client if it does not exist,
-// and returns its id at Cognito, or "" if the profile does not share one.
-func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (string, error) {
+// sharedAppClient creates the profile's shared app client if it does not exist.
+// It returns its id at Cognito, or "" if the profile does not share one, and how
+// many app clients it has made.
+func (c *profileApplyCmd) sharedAppClient(ctx context.Context, d *deployment) (id string, made int, err error) {
 	p, err := d.policy(ctx)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if profile, ok := p.Profile(c.Profile); !ok || profile.AppClient() != policy.SharedAppClient {
-		return "", nil
+		return "", 0, nil
 	}
-	provisioner, err := provision.New(d.parts)
+	apps := &countedPool{AppClients: d.AppClients}
+	provisioner, err := provision.NewIn(d.parts, apps)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	key := broker.SharedAppClientKey(c.Profile)
 	// If Ctrl-C interrupted this, it could leave an app client for the janitor
 	// to delete.
 	if err := provisioner.Provision(context.WithoutCancel(ctx), key); err != nil {
-		return "", err
+		return "", apps.made, err
 	}
 	a, err := d.store.AppClient(ctx, key)
 	if err != nil {
-		return "", err
+		return "", apps.made, err
 	}
-	return a.CognitoID, nil
+	return a.CognitoID, apps.made, nil
+}
+
+// countedPool counts the app clients that it makes. Another process may make the
+// one that this command needs.
+type countedPool struct {
+	*cognito.AppClients
+	made int
+}
+
+func (p *countedPool) CreateBrokered(ctx context.Context, marker string, spec broker.BrokeredAppClient) (broker.NewAppClient, error) {
+	a, err := p.AppClients.CreateBrokered(ctx, marker, spec)
+	if err == nil {
+		p.made++
+	}
+	return a, err
 }

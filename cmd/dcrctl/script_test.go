@@ -235,7 +235,7 @@ func scriptDeployment(ts *testscript.TestScript) *deployment {
 	ts.Check(err)
 	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion("us-east-1"))
 	ts.Check(err)
-	d, err := deploymentOf(c, sdk, slog.New(slog.DiscardHandler))
+	d, err := deploymentOf(c, sdk, slog.New(slog.DiscardHandler), "ops")
 	ts.Check(err)
 	return d
 }

@@ -193,8 +193,8 @@ func TestADisabledClientIsRefusedWhenTheProcessWakes(t *testing.T) {
 					t.Fatal(err)
 				}
 				p.want("within the minute", p.register(), http.StatusCreated, id)
-				p.want("authorize, disabled", p.authorize(id), http.StatusBadRequest, "")
-				p.want("token, disabled", p.token(id), http.StatusUnauthorized, "invalid_client")
+				p.want("authorize, disabled", p.authorize(id), http.StatusForbidden, "switched off")
+				p.want("token, disabled", p.token(id), http.StatusBadRequest, "unauthorized_client")
 				clock.Advance(asleep)
 				p.want("after waking", p.register(), http.StatusBadRequest, "invalid_client_metadata")
 			})

@@ -41,6 +41,9 @@ type Parts struct {
 	// HTTP calls Cognito's OAuth endpoints and fetches the key sets of issuers.
 	// nil is a client with http.DefaultTransport.
 	HTTP *http.Client
+	// Operator is the operator in whose process the parts are, empty in functions.
+	// Audit events then name the operator in place of the broker and the janitor.
+	Operator string
 	// Now is the clock of all parts.
 	Now func() time.Time
 	Log *slog.Logger

@@ -21,6 +21,18 @@ import (
 type AuditTrail struct {
 	// Log receives the events.
 	Log *slog.Logger
+	// Operator is the name of the operator in whose process the changes are made,
+	// empty in functions. Changes of the broker and of the janitor are then the
+	// operator's.
+	Operator string
+}
+
+// log writes the event, with the operator in place of the broker and the janitor.
+func (t AuditTrail) log(ctx context.Context, a telemetry.Audit) {
+	if t.Operator != "" && (a.Actor == ByBroker || a.Actor == ByJanitor) {
+		a.Actor = ByOperator(t.Operator)
+	}
+	a.Log(ctx, t.Log)
 }
 
 var (
@@ -50,11 +62,11 @@ func (t AuditTrail) Created(ctx context.Context, by telemetry.Actor, old, r *Reg
 	if old != nil {
 		a.Before = []slog.Attr{slog.String("state", string(old.State))}
 	}
-	a.Log(ctx, t.Log)
+	t.log(ctx, a)
 	if !r.Voucher.Open() {
-		telemetry.Audit{
+		t.log(ctx, telemetry.Audit{
 			Event: telemetry.TokenUsed, Actor: by, ClientID: r.ClientID, Profile: r.Profile, InitialAccessToken: string(r.Voucher),
-		}.Log(ctx, t.Log)
+		})
 	}
 }
 
@@ -77,7 +89,7 @@ func (t AuditTrail) Change(ctx context.Context, event telemetry.Event, by teleme
 		a.After = append(a.After, slog.Any("changed", changed))
 	}
 	if len(a.After) > 0 {
-		a.Log(ctx, t.Log)
+		t.log(ctx, a)
 	}
 }
 
@@ -92,7 +104,7 @@ func (t AuditTrail) End(ctx context.Context, event telemetry.Event, by telemetry
 	if !before.LastUsedAt.IsZero() {
 		a.Before = append(a.Before, slog.Time("last_used_at", before.LastUsedAt))
 	}
-	a.Log(ctx, t.Log)
+	t.log(ctx, a)
 }
 
 // Grants writes how many grants of a client or of a user have ended; the other
@@ -101,27 +113,27 @@ func (t AuditTrail) Grants(ctx context.Context, by telemetry.Actor, clientID, us
 	if ended == 0 {
 		return
 	}
-	telemetry.Audit{
+	t.log(ctx, telemetry.Audit{
 		Event: telemetry.GrantEnded, Actor: by, ClientID: clientID, User: user, After: []slog.Attr{slog.Int("ended", ended)},
-	}.Log(ctx, t.Log)
+	})
 }
 
 // AppClient writes what was done with the app client that has this id at
 // Cognito.
 func (t AuditTrail) AppClient(ctx context.Context, event telemetry.Event, by telemetry.Actor, a *AppClient, cognitoID string, after ...slog.Attr) {
-	telemetry.Audit{
+	t.log(ctx, telemetry.Audit{
 		Event: event, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: cognitoID, After: after,
-	}.Log(ctx, t.Log)
+	})
 }
 
 // Scopes writes that an app client was updated, with its scopes before and
 // after.
 func (t AuditTrail) Scopes(ctx context.Context, by telemetry.Actor, a *AppClient, scopes []string) {
-	telemetry.Audit{
+	t.log(ctx, telemetry.Audit{
 		Event: telemetry.AppClientUpdated, Actor: by, ClientID: a.ClientID, Profile: a.Profile, AppClient: a.CognitoID,
 		Before: []slog.Attr{slog.String("scope", strings.Join(a.Scopes, " "))},
 		After:  []slog.Attr{slog.String("scope", strings.Join(scopes, " "))},
-	}.Log(ctx, t.Log)
+	})
 }
 
 // Made counts an app client that was created at Cognito, and writes its event.

@@ -105,7 +105,7 @@ func (w *world) refresh(s *session) {
 			w.t.Errorf("%s: the refresh token of client %s is refused: %v", w.now(), s.id, err)
 		}
 		w.inactive(s)
-	case codeOf(err) == broker.InvalidClient && w.registration(s.member) == nil:
+	case (codeOf(err) == broker.InvalidClient || codeOf(err) == broker.UnauthorizedClient) && w.registration(s.member) == nil:
 		w.inactive(s)
 	default:
 		w.t.Errorf("%s: refresh of client %s: %v", w.now(), s.id, err)

@@ -39,6 +39,8 @@ type Parts struct {
 	JWTs   registration.JWTs
 	Policy func(context.Context) (*policy.Policy, error)
 	Now    func() time.Time
+	// Operator is the operator in whose process the Broker is.
+	Operator string
 	// Log discards unless it is set.
 	Log *slog.Logger
 }
@@ -102,14 +104,14 @@ func (b *Broker) addRegistrar(p Parts) error {
 func (b *Broker) addApps(p Parts) (err error) {
 	if p.Maker != nil {
 		b.Provisioner, err = provision.New(provision.Config{
-			Store: p.Store, Pool: p.Maker, Policy: p.Policy, Deployment: deployment, Keys: p.Keys, Branding: p.Branding, Now: p.Now, Log: p.Log,
+			Store: p.Store, Pool: p.Maker, Policy: p.Policy, Deployment: deployment, Keys: p.Keys, Branding: p.Branding, Operator: p.Operator, Now: p.Now, Log: p.Log,
 		})
 		if err != nil {
 			return err
 		}
 	}
 	if pool, ok := p.Pool.(provision.MaintainedPool); ok {
-		b.Maintainer, err = provision.NewMaintainer(provision.MaintainerConfig{Store: p.Store, Pool: pool, Now: p.Now, Log: p.Log})
+		b.Maintainer, err = provision.NewMaintainer(provision.MaintainerConfig{Store: p.Store, Pool: pool, Operator: p.Operator, Now: p.Now, Log: p.Log})
 	}
 	return err
 }
@@ -141,10 +143,12 @@ func (b *Broker) addOperators(p Parts) (err error) {
 	if b.Maintainer == nil {
 		return nil
 	}
+	trail := broker.AuditTrail{Log: p.Log, Operator: p.Operator}
 	b.Janitor, err = janitor.New(janitor.Config{
-		Store: p.Store, Pool: p.Pool, Grower: b.Maintainer, Grants: p.Grants, Deployment: deployment, Branding: p.Branding, Policy: p.Policy, Now: p.Now, Log: p.Log,
+		Operator: p.Operator,
+		Store:    p.Store, Pool: p.Pool, Grower: b.Maintainer, Grants: p.Grants, Deployment: deployment, Branding: p.Branding, Policy: p.Policy, Now: p.Now, Log: p.Log,
 		Modes: broker.ByMode[janitor.Reconciler]{
-			Direct: direct.NewReconciler(p.Store, p.Pool, p.Now, p.Log), Brokered: brokered.NewReconciler(p.Store, b.Maintainer, p.Now, p.Log),
+			Direct: direct.NewReconciler(p.Store, p.Pool, p.Now, trail), Brokered: brokered.NewReconciler(p.Store, b.Maintainer, p.Now, trail),
 		},
 	})
 	return err

@@ -114,10 +114,11 @@ func TestEachUseCaseNeedsItsParts(t *testing.T) {
 // ended.
 func TestAJanitorNeedsAGrantEnder(t *testing.T) {
 	w := world.NewBrokered(t)
+	trail := broker.AuditTrail{Log: world.Discard}
 	c := janitor.Config{
 		Store: w.Store, Pool: w.Pool, Grower: w.Maintainer, Grants: broker.NoGrants{}, Deployment: "test", Policy: w.PolicySource, Now: w.Now, Log: world.Discard,
 		Modes: broker.ByMode[janitor.Reconciler]{
-			Direct: direct.NewReconciler(w.Store, w.Pool, w.Now, world.Discard), Brokered: brokered.NewReconciler(w.Store, w.Maintainer, w.Now, world.Discard),
+			Direct: direct.NewReconciler(w.Store, w.Pool, w.Now, trail), Brokered: brokered.NewReconciler(w.Store, w.Maintainer, w.Now, trail),
 		},
 	}
 	if _, err := janitor.New(c); err != nil {

@@ -55,7 +55,7 @@ func New(p *wire.Parts) (*Janitor, error) {
 	if j.AppClients, err = pool.AppClients(p); err != nil {
 		return nil, err
 	}
-	if j.Maintainer, err = provision.NewMaintainer(provision.MaintainerConfig{Store: p.Store, Pool: j.AppClients, Now: p.Now, Log: p.Log}); err != nil {
+	if j.Maintainer, err = provision.NewMaintainer(provision.MaintainerConfig{Store: p.Store, Pool: j.AppClients, Operator: p.Operator, Now: p.Now, Log: p.Log}); err != nil {
 		return nil, err
 	}
 	if c.Mode == broker.ModeBrokered {
@@ -63,6 +63,7 @@ func New(p *wire.Parts) (*Janitor, error) {
 			return nil, err
 		}
 	}
+	trail := broker.AuditTrail{Log: p.Log, Operator: p.Operator}
 	j.Janitor, err = janitor.New(janitor.Config{
 		Store:      p.Store,
 		Pool:       j.AppClients,
@@ -70,12 +71,13 @@ func New(p *wire.Parts) (*Janitor, error) {
 		Grants:     j.Grants,
 		Deployment: c.DeploymentID,
 		Branding:   c.Mode == broker.ModeBrokered && c.LoginVersion == 2,
+		Operator:   p.Operator,
 		Policy:     p.Policy,
 		Now:        p.Now,
 		Log:        p.Log,
 		Modes: broker.ByMode[janitor.Reconciler]{
-			Direct:   direct.NewReconciler(p.Store, j.AppClients, p.Now, p.Log),
-			Brokered: brokered.NewReconciler(p.Store, j.Maintainer, p.Now, p.Log),
+			Direct:   direct.NewReconciler(p.Store, j.AppClients, p.Now, trail),
+			Brokered: brokered.NewReconciler(p.Store, j.Maintainer, p.Now, trail),
 		},
 	})
 	return j, err

@@ -45,6 +45,7 @@ func NewIn(p *wire.Parts, apps provision.Pool) (*provision.Provisioner, error) {
 		Deployment: p.Environment.DeploymentID,
 		Keys:       p.Keys,
 		Branding:   p.Environment.LoginVersion == 2,
+		Operator:   p.Operator,
 		Now:        p.Now,
 		Log:        p.Log,
 	})

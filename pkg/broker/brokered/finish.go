@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -24,8 +23,8 @@ type Reconciler struct {
 var _ janitor.Reconciler = (*Reconciler)(nil)
 
 // NewReconciler returns a Reconciler. All parameters are REQUIRED.
-func NewReconciler(store broker.Store, apps *provision.Maintainer, now func() time.Time, log *slog.Logger) *Reconciler {
-	return &Reconciler{store: store, apps: apps, now: now, trail: broker.AuditTrail{Log: log}}
+func NewReconciler(store broker.Store, apps *provision.Maintainer, now func() time.Time, trail broker.AuditTrail) *Reconciler {
+	return &Reconciler{store: store, apps: apps, now: now, trail: trail}
 }
 
 // Finish implements janitor.Reconciler.

@@ -56,7 +56,7 @@ func NewAdopter(c AdopterConfig) (*Adopter, error) {
 		return nil, errors.New("direct: every field of AdopterConfig is required")
 	}
 	return &Adopter{
-		apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment),
+		apps: newAppClients(c.Store, c.Pool, c.Now, broker.AuditTrail{Log: c.Log}), claim: broker.NewTableClaim(c.Store, c.Deployment),
 		pool: c.Pool, policy: c.Policy, issuer: c.Issuer,
 	}, nil
 }

@@ -43,8 +43,8 @@ type appClients struct {
 	trail broker.AuditTrail
 }
 
-func newAppClients(store broker.Store, pool Pool, now func() time.Time, log *slog.Logger) *appClients {
-	return &appClients{store: store, pool: pool, now: now, log: log, trail: broker.AuditTrail{Log: log}}
+func newAppClients(store broker.Store, pool Pool, now func() time.Time, trail broker.AuditTrail) *appClients {
+	return &appClients{store: store, pool: pool, now: now, log: trail.Log, trail: trail}
 }
 
 // lease makes the caller the only one that updates the app client. With two,

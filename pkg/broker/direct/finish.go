@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -20,8 +19,8 @@ type Reconciler struct{ apps *appClients }
 var _ janitor.Reconciler = (*Reconciler)(nil)
 
 // NewReconciler returns a Reconciler. All parameters are REQUIRED.
-func NewReconciler(store broker.Store, pool Pool, now func() time.Time, log *slog.Logger) *Reconciler {
-	return &Reconciler{newAppClients(store, pool, now, log)}
+func NewReconciler(store broker.Store, pool Pool, now func() time.Time, trail broker.AuditTrail) *Reconciler {
+	return &Reconciler{newAppClients(store, pool, now, trail)}
 }
 
 // Finish implements janitor.Reconciler.

@@ -41,7 +41,7 @@ func New(c Config) (*Lifecycle, error) {
 	if c.Store == nil || c.Pool == nil || c.Deployment == "" || c.Now == nil || c.Log == nil {
 		return nil, errors.New("direct: every field of Config is required")
 	}
-	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, c.Log), claim: broker.NewTableClaim(c.Store, c.Deployment), deployment: c.Deployment}, nil
+	return &Lifecycle{apps: newAppClients(c.Store, c.Pool, c.Now, broker.AuditTrail{Log: c.Log}), claim: broker.NewTableClaim(c.Store, c.Deployment), deployment: c.Deployment}, nil
 }
 
 // Manages implements registration.Lifecycle.

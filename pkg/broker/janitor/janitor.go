@@ -75,6 +75,8 @@ type Config struct {
 	// managed login (version 2). A sweep then counts the remaining styles.
 	// OPTIONAL.
 	Branding bool
+	// Operator is the operator who runs the sweeps. OPTIONAL.
+	Operator string
 	// Policy returns the policy in force. It is called once for each sweep.
 	Policy func(context.Context) (*policy.Policy, error)
 	Now    func() time.Time
@@ -90,9 +92,9 @@ type Janitor struct {
 // New returns a Janitor, or an error if a required field of c is missing.
 func New(c Config) (*Janitor, error) {
 	if c.Store == nil || c.Pool == nil || c.Modes.Direct == nil || c.Modes.Brokered == nil || c.Grower == nil || c.Grants == nil || c.Deployment == "" || c.Policy == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("janitor: every field of Config but Branding is required")
+		return nil, errors.New("janitor: every field of Config but Branding and Operator is required")
 	}
-	return &Janitor{c: c, trail: broker.AuditTrail{Log: c.Log}}, nil
+	return &Janitor{c: c, trail: broker.AuditTrail{Log: c.Log, Operator: c.Operator}}, nil
 }
 
 // sweepMargin is the time between the end of a sweep and the end of its

@@ -43,12 +43,15 @@ type MaintainerStore interface {
 	broker.Budgets
 }
 
-// MaintainerConfig is what a Maintainer needs. Every field is REQUIRED.
+// MaintainerConfig is what a Maintainer needs. Every field but Operator is
+// REQUIRED.
 type MaintainerConfig struct {
 	Store MaintainerStore
 	Pool  MaintainedPool
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Operator is the operator in whose process the Maintainer is. OPTIONAL.
+	Operator string
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // A Maintainer changes and removes the app clients of brokered mode that exist,
@@ -63,9 +66,9 @@ type Maintainer struct {
 // NewMaintainer returns a Maintainer, or an error if a field of c is missing.
 func NewMaintainer(c MaintainerConfig) (*Maintainer, error) {
 	if c.Store == nil || c.Pool == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("provision: every field of MaintainerConfig is required")
+		return nil, errors.New("provision: every field of MaintainerConfig but Operator is required")
 	}
-	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log}}, nil
+	return &Maintainer{store: c.Store, pool: c.Pool, now: c.Now, trail: broker.AuditTrail{Log: c.Log, Operator: c.Operator}}, nil
 }
 
 // RequestRemoval leaves the app client with that key to the janitor, which

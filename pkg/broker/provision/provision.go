@@ -47,7 +47,7 @@ type Pool interface {
 	Brand(ctx context.Context, id string) error
 }
 
-// Config is what a Provisioner needs. Every field but Branding is REQUIRED.
+// Config is what a Provisioner needs. Every field but Branding and Operator is REQUIRED.
 type Config struct {
 	Store broker.Store
 	Pool  Pool
@@ -61,6 +61,8 @@ type Config struct {
 	// Branding is whether app clients need a branding style, as they do on
 	// managed login (version 2).
 	Branding bool
+	// Operator is the operator in whose process the Provisioner is. OPTIONAL.
+	Operator string
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -80,9 +82,9 @@ var _ broker.Provisioner = (*Provisioner)(nil)
 // New returns a Provisioner, or an error if a field of c is missing.
 func New(c Config) (*Provisioner, error) {
 	if c.Store == nil || c.Pool == nil || c.Policy == nil || c.Deployment == "" || c.Keys == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("provision: every field of Config but Branding is required")
+		return nil, errors.New("provision: every field of Config but Branding and Operator is required")
 	}
-	return &Provisioner{c: c, claim: broker.NewTableClaim(c.Store, c.Deployment), trail: broker.AuditTrail{Log: c.Log}}, nil
+	return &Provisioner{c: c, claim: broker.NewTableClaim(c.Store, c.Deployment), trail: broker.AuditTrail{Log: c.Log, Operator: c.Operator}}, nil
 }
 
 // Provision implements broker.Provisioner. It may wait up to ten seconds for
