@@ -85,9 +85,10 @@ func TestCostsAgreeWithTheTemplate(t *testing.T) {
 	if float64(watched) != c.resources["alarm"] {
 		t.Errorf("alarms watch %d metrics in the template, and %v in the table", watched, c.resources["alarm"])
 	}
+	c.resources["secret"] += c.resources["edge-secret"]
 	for kind, name := range map[string]string{"dashboard": "AWS::CloudWatch::Dashboard", "secret": "AWS::SecretsManager::Secret", "waf-acl": "AWS::WAFv2::WebACL"} {
 		if n := strings.Count(template, "Type: "+name+"\n"); float64(n) != c.resources[kind] {
-			t.Errorf("%d of %s in the template, and %v in the table", n, name, c.resources[kind])
+			t.Errorf("%d of %s in the template, and %v in the tables", n, name, c.resources[kind])
 		}
 	}
 	if !strings.Contains(template, "Default: rate(1 hour)\n") || c.events["janitor"][0] != 30*24 {
@@ -153,6 +154,8 @@ func (c *costs) table() string {
 	row("GB sent", "sent", all(func(e effort) float64 { return e.sent / kBinGB }), &total)
 	sum("The broker", total)
 	row("CloudFront, requests", "edge-request", requests, &edge)
+	row("Secrets Manager, the edge's secret", "edge-secret", resources("edge-secret"), &edge)
+	row("Secrets Manager, requests for it", "secret-request", func(i int) float64 { return c.events["secret-request"][i] }, &edge)
 	row("WAF, requests", "waf-request", requests, &edge)
 	row("WAF, ACL", "waf-acl", resources("waf-acl"), &edge)
 	row("WAF, rules", "waf-rule", resources("waf-rule"), &edge)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/lambdahttp"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 )
 
@@ -22,6 +21,5 @@ func handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(log)
-	return rt, metadata.Function(rt, c, log)
+	return metadata.Function(c, log)
 }

@@ -79,6 +79,8 @@ func (b *Broker) addOwnAlarms(p *Props) {
 		telemetry.AppClientQuota, "Maximum", hour, &awscloudwatch.CfnAlarmProps{ComparisonOperator: jsii.String("GreaterThanThreshold"), Threshold: jsii.Number(80)})
 	own("CognitoAlarm", "Cognito has refused calls of dcr-broker for their number for a quarter of an hour. See what else calls its API, or have the rate raised.",
 		telemetry.CognitoThrottles, "Sum", minutes, &awscloudwatch.CfnAlarmProps{EvaluationPeriods: jsii.Number(3)})
+	own("RegistrationsLimitedAlarm", "dcr-broker refused registrations because the limit of the hour is used up, for a redirect rule or for one network address.",
+		telemetry.Limited, "Sum", minutes, &awscloudwatch.CfnAlarmProps{})
 	if b.brokered() {
 		own("BrandingAlarm", "A sign-in with dcr-broker found no branding style left in the user pool. Let profiles share app clients, or remove styles of others.",
 			telemetry.StylesUsedUp, "Sum", minutes, &awscloudwatch.CfnAlarmProps{})

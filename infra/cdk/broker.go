@@ -32,6 +32,9 @@ type Broker struct {
 	// Keys is the secret with the sealing keys. Direct mode does not use it, but
 	// has it for a return to brokered mode.
 	Keys awssecretsmanager.Secret
+	// EdgeSecret has what an edge sends in the header X-Edge-Secret. It is nil
+	// unless Props.Edge is set or Props.OwnEdge is SecretEdge.
+	EdgeSecret awssecretsmanager.Secret
 	// UserPool is the user pool of Props, or the one that New created.
 	UserPool awscognito.IUserPool
 	// CognitoDomain is the origin of the user pool's sign-in pages.
@@ -79,6 +82,7 @@ func New(scope constructs.Construct, id string, props *Props) *Broker {
 	b.addUserPool(p)
 	b.addTable(p)
 	b.addKeys(p)
+	b.addEdgeSecret(p)
 	b.addDeadLetters()
 	api := b.addApi(p)
 	b.addFunctions(p)
@@ -132,7 +136,8 @@ func withDefaults(props *Props) *Props {
 	p.Throttle = p.Throttle.withDefaults()
 	if p.Edge != nil {
 		edge := *p.Edge
-		edge.PerAddress, edge.RegisterPerAddress = cmp.Or(edge.PerAddress, 2000), cmp.Or(edge.RegisterPerAddress, 100)
+		edge.PerAddress, edge.RegisterPerAddress = cmp.Or(edge.PerAddress, 2000), cmp.Or(edge.RegisterPerAddress, 60)
+		edge.SecretVersion = cmp.Or(edge.SecretVersion, 1)
 		p.Edge = &edge
 	}
 	return &p
@@ -162,7 +167,7 @@ func (b *Broker) fromStackID(group float64) *string {
 
 // resourceVariables returns the variables that come from resources and not from
 // props.
-func (b *Broker) resourceVariables() map[string]string {
+func (b *Broker) resourceVariables(p *Props) map[string]string {
 	v := map[string]string{
 		"ISSUER":         b.Issuer,
 		"AWS_REGION":     b.region(),
@@ -173,6 +178,11 @@ func (b *Broker) resourceVariables() map[string]string {
 	}
 	if b.brokered() {
 		v["KEYS"] = "secretsmanager:" + *b.Keys.SecretArn()
+	}
+	if b.EdgeSecret != nil {
+		v["EDGE"] = "secretsmanager:" + *b.EdgeSecret.SecretArn()
+	} else {
+		v["EDGE"] = string(p.OwnEdge)
 	}
 	return v
 }

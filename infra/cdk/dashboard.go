@@ -75,7 +75,7 @@ func (b *Broker) addDashboard() {
 			ours(telemetry.CognitoLatency, "p99"), ours(telemetry.CognitoOAuthTime, "p99"), ours(telemetry.DynamoDBLatency, "p99"),
 		}},
 		{Title: "Calls refused or held back for their number", Metrics: [][]any{
-			ours(telemetry.CognitoThrottles, "Sum"), ours(telemetry.CognitoHeldBack, "Sum"), ours(telemetry.DynamoThrottles, "Sum"),
+			ours(telemetry.Limited, "Sum"), ours(telemetry.CognitoThrottles, "Sum"), ours(telemetry.CognitoHeldBack, "Sum"), ours(telemetry.DynamoThrottles, "Sum"),
 		}},
 		{Title: "App clients", Period: hourly, Metrics: [][]any{
 			ours(telemetry.AppClientsHeld, "Maximum"), ours(telemetry.AppClientsMade, "Sum"), ours(telemetry.AppClientsGone, "Sum"),

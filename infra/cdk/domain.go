@@ -1,6 +1,7 @@
 package dcrbroker
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -69,7 +70,8 @@ func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName)
 	}
 	distribution := awscloudfront.NewCfnDistribution(b.Construct, jsii.String("Distribution"), &awscloudfront.CfnDistributionProps{
 		DistributionConfig: &awscloudfront.CfnDistribution_DistributionConfigProperty{
-			Comment: jsii.String("dcr-broker"), Enabled: jsii.Bool(true), Ipv6Enabled: jsii.Bool(true), HttpVersion: jsii.String("http2and3"),
+			// CloudFormation reads the secret again only if something here changes.
+			Comment: jsii.String(fmt.Sprintf("dcr-broker, edge secret %d", p.Edge.SecretVersion)), Enabled: jsii.Bool(true), Ipv6Enabled: jsii.Bool(true), HttpVersion: jsii.String("http2and3"),
 			Aliases:  jsii.Strings(p.Domain.Name),
 			WebAclId: b.webACL(p),
 			ViewerCertificate: &awscloudfront.CfnDistribution_ViewerCertificateProperty{
@@ -80,6 +82,10 @@ func (b *Broker) addDistribution(p *Props, domain awsapigatewayv2.CfnDomainName)
 				CustomOriginConfig: &awscloudfront.CfnDistribution_CustomOriginConfigProperty{
 					OriginProtocolPolicy: jsii.String("https-only"), OriginSslProtocols: jsii.Strings("TLSv1.2"),
 				},
+				OriginCustomHeaders: []*awscloudfront.CfnDistribution_OriginCustomHeaderProperty{{
+					HeaderName:  jsii.String("X-Edge-Secret"),
+					HeaderValue: jsii.String("{{resolve:secretsmanager:" + *b.EdgeSecret.SecretArn() + ":SecretString:current}}"),
+				}},
 			}},
 			DefaultCacheBehavior: &awscloudfront.CfnDistribution_DefaultCacheBehaviorProperty{
 				TargetOriginId: jsii.String("api"), ViewerProtocolPolicy: jsii.String("https-only"), Compress: jsii.Bool(false),
@@ -147,10 +153,16 @@ func (b *Broker) webACL(p *Props) *string {
 	return awscdk.Token_AsString(acl.GetAtt(jsii.String("Arn"), ""), nil)
 }
 
-// checkEdge reports faults of p.Edge.
+// checkEdge reports faults of p.Edge and p.OwnEdge.
 func (b *Broker) checkEdge(p *Props) {
+	if p.OwnEdge != "" && p.OwnEdge != SecretEdge && p.OwnEdge != HiddenEdge {
+		b.faults.add("OwnEdge: must be secret or hidden, not %s", p.OwnEdge)
+	}
 	if p.Edge == nil {
 		return
+	}
+	if p.OwnEdge != "" {
+		b.faults.add("OwnEdge: is an edge that the construct does not create, so it cannot be combined with Edge")
 	}
 	if p.Domain == nil {
 		b.faults.add("Edge: requires Domain, since the issuer is the name of the distribution")

@@ -31,7 +31,7 @@ var settingsOf = map[function]settings{
 func (b *Broker) addFunctions(p *Props) {
 	k := b.packages(p)
 	defer k.clean()
-	env := environmentOf(p, b.resourceVariables())
+	env := environmentOf(p, b.resourceVariables(p))
 	for _, f := range b.modeFunctions() {
 		vars, faults := env.of(f)
 		for _, fault := range faults {

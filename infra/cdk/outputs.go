@@ -26,6 +26,9 @@ func (b *Broker) AddOutputs() {
 	if b.DomainTarget != "" {
 		outputs = append(outputs, struct{ name, description, value string }{"DomainTarget", "What the custom domain has to point at.", b.DomainTarget})
 	}
+	if b.EdgeSecret != nil {
+		outputs = append(outputs, struct{ name, description, value string }{"EdgeSecret", "The secret with what the edge sends in X-Edge-Secret.", *b.EdgeSecret.SecretArn()})
+	}
 	for _, o := range outputs {
 		awscdk.NewCfnOutput(b.stack, jsii.String(o.name), &awscdk.CfnOutputProps{Description: &o.description, Value: &o.value})
 	}
@@ -52,7 +55,7 @@ func (b *Broker) ProtectedResourceSnippet() string {
 
 // operatorVariables are the variables of the janitor that dcrctl uses.
 var operatorVariables = []string{
-	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "LOGIN_VERSION",
+	"ISSUER", "AUTHORIZATION", "USER_POOL_ID", "COGNITO_DOMAIN", "COGNITO_ISSUER", "TABLE_NAME", "DEPLOYMENT_ID", "KEYS", "LOGIN_VERSION", "EDGE",
 }
 
 // OperatorEnvironment returns the environment of dcrctl, with a line NAME='VALUE'

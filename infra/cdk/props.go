@@ -65,6 +65,8 @@ type Props struct {
 	// Edge puts a CloudFront distribution with AWS WAF in front of the broker. It
 	// requires Domain.
 	Edge *Edge
+	// OwnEdge is an edge that the construct does not create. Default: none.
+	OwnEdge OwnEdge
 
 	// Dist is the directory with the packages that make dist builds,
 	// FUNCTION_arm64.zip and FUNCTION_amd64.zip. Default: dist.
@@ -139,9 +141,20 @@ type Rate struct {
 	PerSecond, Burst int
 }
 
-// Edge is a CloudFront distribution with AWS WAF in front of the broker. A
-// request for Domain.Name that goes straight to API Gateway still reaches the
-// API past CloudFront.
+// OwnEdge is an edge that is not of the construct.
+type OwnEdge string
+
+const (
+	// SecretEdge sends the value of Broker.EdgeSecret in the header X-Edge-Secret,
+	// and the client's address in CloudFront-Viewer-Address. The functions refuse
+	// other requests.
+	SecretEdge OwnEdge = "secret"
+	// HiddenEdge sends no secret, so that the addresses of clients are not known.
+	HiddenEdge OwnEdge = "hidden"
+)
+
+// Edge is a CloudFront distribution with AWS WAF in front of the broker. The
+// functions refuse requests that do not come through CloudFront.
 type Edge struct {
 	// CertificateARN names the certificate for Domain.Name in us-east-1, the
 	// region that CloudFront requires. Default in a stack in us-east-1:
@@ -152,8 +165,11 @@ type Edge struct {
 	WebACLARN string
 	// PerAddress is how many requests one address may send in five minutes, and
 	// RegisterPerAddress how many to /register, with the new web ACL. Default:
-	// 2000, 100.
+	// 2000, 60.
 	PerAddress, RegisterPerAddress int
+	// SecretVersion is raised after the value of Broker.EdgeSecret has changed, so
+	// that CloudFront gets the new value. Default: 1.
+	SecretVersion int
 }
 
 // ExistingApi is an HTTP API to which the broker is added. The API keeps its

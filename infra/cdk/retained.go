@@ -55,6 +55,26 @@ func (b *Broker) addKeys(p *Props) {
 	suppressNag(b.Keys.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "What a key sealed has to be opened for as long as refresh tokens live, so that nothing may replace it by itself; docs/operations.md says how keys change.")
 }
 
+// addEdgeSecret creates the secret of the edge. The functions accept its members
+// current and previous, so that the value can change.
+func (b *Broker) addEdgeSecret(p *Props) {
+	if p.Edge == nil && p.OwnEdge != SecretEdge {
+		return
+	}
+	b.EdgeSecret = awssecretsmanager.NewSecret(b.Construct, jsii.String("EdgeSecret"), &awssecretsmanager.SecretProps{
+		Description: jsii.String("What the edge of dcr-broker sends in X-Edge-Secret. Requests without it are refused."),
+		GenerateSecretString: &awssecretsmanager.SecretStringGenerator{
+			SecretStringTemplate: jsii.String("{}"),
+			GenerateStringKey:    jsii.String("current"),
+			PasswordLength:       jsii.Number(64),
+			ExcludePunctuation:   jsii.Bool(true),
+		},
+	})
+	made := b.EdgeSecret.Node().DefaultChild().(awssecretsmanager.CfnSecret)
+	made.CfnOptions().SetDeletionPolicy("")
+	suppressNag(made, "SMG4", "CloudFront gets a new value only with a deployment; docs/operations.md says how it changes.")
+}
+
 // addUserPool uses the user pool of p, or creates one. A user pool that it
 // creates is always retained, because it has the accounts of users.
 func (b *Broker) addUserPool(p *Props) {

@@ -12,6 +12,9 @@ func (b *Broker) rights(p *Props, f function) []awsiam.PolicyStatement {
 	if p.Tracing {
 		s = append(s, allow(jsii.String("*"), "xray:PutTraceSegments", "xray:PutTelemetryRecords"))
 	}
+	if b.EdgeSecret != nil && settingsOf[f].internet {
+		s = append(s, allow(b.EdgeSecret.SecretArn(), "secretsmanager:GetSecretValue"))
+	}
 	if f == metadata {
 		return append(s, b.readConfigurations())
 	}

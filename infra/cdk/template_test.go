@@ -39,24 +39,24 @@ var sets = []struct {
 		[]string{
 			"UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "LoginVersion=2", "CognitoIssuer=https://issuer.example.com/pool",
 			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "ReservedConcurrency=10",
-			"Tracing=xray", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
+			"Tracing=xray", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8", "OwnEdge=secret",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				UserPool:      awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", LoginVersion: 2, CognitoIssuer: "https://issuer.example.com/pool",
 				DeploymentID: "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
-				ReservedConcurrency: 10, Tracing: true,
+				ReservedConcurrency: 10, Tracing: true, OwnEdge: dcrbroker.SecretEdge,
 				Throttle: dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
 			}
 		},
 	},
 	{
 		"direct with a pool", "",
-		[]string{"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com"},
+		[]string{"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "OwnEdge=hidden"},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
-				Mode: dcrbroker.Direct, UserPool: awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
+				Mode: dcrbroker.Direct, OwnEdge: dcrbroker.HiddenEdge, UserPool: awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com",
 			}
 		},
@@ -81,12 +81,12 @@ var sets = []struct {
 		"CloudFront and WAF", "us-east-1",
 		[]string{
 			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:us-east-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
-			"EdgeProtection=true", "EdgeCertificateArn=arn:aws:acm:us-east-1:111122223333:certificate/a", "EdgePerAddress=50", "EdgeRegisterPerAddress=10",
+			"EdgeProtection=true", "EdgeCertificateArn=arn:aws:acm:us-east-1:111122223333:certificate/a", "EdgePerAddress=50", "EdgeRegisterPerAddress=10", "EdgeSecretVersion=2",
 		},
 		func(awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Domain: &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:us-east-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
-				Edge:   &dcrbroker.Edge{PerAddress: 50, RegisterPerAddress: 10},
+				Edge:   &dcrbroker.Edge{PerAddress: 50, RegisterPerAddress: 10, SecretVersion: 2},
 			}
 		},
 	},

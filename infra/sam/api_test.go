@@ -2,12 +2,16 @@ package sam
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/dcr-broker/dcr-broker/config"
 	"github.com/dcr-broker/dcr-broker/test/cfn"
 	"github.com/dcr-broker/dcr-broker/test/must"
 )
@@ -220,6 +224,10 @@ func TestEdge(t *testing.T) {
 			"ViewerCertificate/MinimumProtocolVersion":   "TLSv1.2_2021",
 			"WebACLId": "${WebACL.Arn}",
 		}
+		origins, _ := d.Get("DistributionConfig", "Origins").([]any)
+		if len(origins) != 1 || !strings.Contains(fmt.Sprint(origins[0]), "X-Edge-Secret") || !strings.Contains(fmt.Sprint(origins[0]), "{{resolve:secretsmanager:${EdgeSecret}:SecretString:current}}") {
+			t.Errorf("the origins are %v, want one that gets the secret of the edge", origins)
+		}
 		made := s.parameters["WebAclArn"] == ""
 		if !made {
 			want["WebACLId"] = webACL
@@ -255,8 +263,35 @@ func TestEdge(t *testing.T) {
 			rate, _ := statement["RateBasedStatement"].(map[string]any)
 			limits = append(limits, m["Name"].(string)+" "+rate["Limit"].(string)+" "+rate["AggregateKeyType"].(string))
 		}
-		if !slices.Equal(limits, []string{"register 100 IP", "all 2000 IP"}) || acl.Text("Scope") != "CLOUDFRONT" {
+		if !slices.Equal(limits, []string{"register 60 IP", "all 2000 IP"}) || acl.Text("Scope") != "CLOUDFRONT" {
 			t.Errorf("the web ACL limits %q in the scope %s", limits, acl.Text("Scope"))
 		}
 	})
+}
+
+// What the edge lets one address send in five minutes must be enough for the 20
+// connectors each of two hosted clients, and not enough to use up the hour of a
+// redirect rule.
+func TestTheLimitOfTheEdgeFitsTheBudget(t *testing.T) {
+	var document struct {
+		Profiles map[string]struct {
+			Limits struct {
+				CreationsPerHour int `json:"creations_per_hour"`
+			}
+		}
+	}
+	if err := json.Unmarshal(config.Example(), &document); err != nil {
+		t.Fatal(err)
+	}
+	budget := document.Profiles["open"].Limits.CreationsPerHour
+	limit, err := strconv.Atoi(regexp.MustCompile(`EdgeRegisterPerAddress:\n    Type: Number\n    Default: (\d+)`).FindStringSubmatch(string(must.ReadFile(t, "../../template.yaml")))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limit < 2*20 || limit >= budget {
+		t.Errorf("the edge lets %d requests to /register through, want at least 40 and less than creations_per_hour, %d", limit, budget)
+	}
+	if budget/4 < 20 {
+		t.Errorf("a quarter of creations_per_hour, %d, is less than 20 connectors of one client", budget)
+	}
 }

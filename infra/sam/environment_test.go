@@ -37,7 +37,7 @@ func inTheCloud() *strings.Replacer {
 		"${AWS::Region}", "us-east-1", "${AWS::URLSuffix}", "amazonaws.com", "${AWS::StackName}", "dcr-broker",
 		"${Api}", "a1b2c3d4e5", "${UserPool}", "us-east-1_MadeHere1", "${UserPoolDomain}", "dcr-"+groups[0],
 		"${Table}", "dcr-broker-Table-1", "${Keys}", "arn:aws:secretsmanager:us-east-1:123456789012:secret:Keys-1",
-		"${ProvisionFunction}", "dcr-broker-Provision-1",
+		"${EdgeSecret}", "arn:aws:secretsmanager:us-east-1:123456789012:secret:Edge-1", "${ProvisionFunction}", "dcr-broker-Provision-1",
 	)
 }
 
@@ -94,6 +94,10 @@ func TestEnvironments(t *testing.T) {
 		{sets[1], "token", "TABLE_NAME", "dcr-broker-Table-1"},
 		{sets[1], "register", "KEYS", ""},
 		{everything, "metadata", "ISSUER", "https://auth.example.com"},
+		{sets[0], "register", "EDGE", ""},
+		{everything, "register", "EDGE", "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:Edge-1"},
+		{sets[3], "metadata", "EDGE", "secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:Edge-1"},
+		{sets[5], "token", "EDGE", "hidden"},
 		{everything, "metadata", "COGNITO_ISSUER", "https://issuer.example.com/pool"},
 		{everything, "janitor", "DEPLOYMENT_ID", "prod"},
 	} {

@@ -23,6 +23,8 @@ func (s set) resource(function string, p permissions.Permission) string {
 		return prefix + "cognito-idp" + here + "userpool/" + s.pool
 	case permissions.Keys:
 		return "${Keys}"
+	case edgeSecret:
+		return "${EdgeSecret}"
 	case permissions.Provision:
 		return "${ProvisionFunction.Arn}"
 	case permissions.Logs:
@@ -33,6 +35,13 @@ func (s set) resource(function string, p permissions.Permission) string {
 		return "*"
 	}
 	return "unknown: " + p.Resource
+}
+
+// edgeSecret is the secret that EDGE names, as a resource of a permission.
+const edgeSecret = "edge"
+
+func (s set) hasEdgeSecret() bool {
+	return s.parameters["EdgeProtection"] == "true" || s.parameters["OwnEdge"] == "secret"
 }
 
 func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
@@ -52,7 +61,11 @@ func TestRolesAllowWhatFunctionsCallAndNoMore(t *testing.T) {
 				continue
 			}
 			var want []cfn.Grant
-			for _, p := range permissions.Of(s.mode(), name, s.traced()) {
+			allowed := permissions.Of(s.mode(), name, s.traced())
+			if s.hasEdgeSecret() && name != "janitor" && name != "provision" {
+				allowed = append(allowed, permissions.Permission{Action: "secretsmanager:GetSecretValue", Resource: edgeSecret})
+			}
+			for _, p := range allowed {
 				g := cfn.Grant{Action: p.Action, Resource: s.resource(name, p)}
 				if p.Resource == permissions.Table {
 					g.Keys = permissions.KeysOf(name)

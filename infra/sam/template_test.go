@@ -56,14 +56,14 @@ var sets = []set{
 		"EdgeProtection": "true", "EdgeCertificateArn": certificate, "RemovalPolicy": "Delete",
 	})},
 	{name: "brokered with a domain", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
-		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "Scope1": "all", "Scope2": "",
+		"DomainName": "auth.example.com", "CertificateArn": certificate, "HostedZoneId": "Z123", "Scope1": "all", "Scope2": "", "OwnEdge": "secret",
 	}},
 	{name: "brokered with an edge in another region", pool: madePool, issuer: "https://auth.example.com", parameters: map[string]string{
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate,
 		"WebAclArn": webACL, "AWS::Region": "eu-central-1",
 	}},
 	{name: "direct with an existing pool", pool: givenPool, direct: true, parameters: existing(map[string]string{
-		"Authorization": "direct", "ReservedConcurrency": "5", "AlarmTopicArn": topic,
+		"Authorization": "direct", "ReservedConcurrency": "5", "AlarmTopicArn": topic, "OwnEdge": "hidden",
 	})},
 }
 

@@ -89,7 +89,7 @@ func TestAlarms(t *testing.T) {
 			want = append(want, "AWS/Lambda Errors ${"+id+"}", "AWS/Lambda Throttles ${"+id+"}")
 		}
 		ours := []*telemetry.Metric{
-			telemetry.JanitorRuns, telemetry.JanitorStopped, telemetry.JanitorFailures, telemetry.JanitorBacklog, telemetry.AppClientQuota, telemetry.CognitoThrottles,
+			telemetry.JanitorRuns, telemetry.JanitorStopped, telemetry.JanitorFailures, telemetry.JanitorBacklog, telemetry.AppClientQuota, telemetry.CognitoThrottles, telemetry.Limited,
 		}
 		if !s.direct {
 			ours = append(ours, telemetry.StylesUsedUp)
@@ -204,6 +204,9 @@ func TestOutputs(t *testing.T) {
 			"TableName":                   "dcr-broker-Table-1",
 			"DeploymentId":                cloud.Replace(env["DEPLOYMENT_ID"]),
 			"KeysSecret":                  cloud.Replace("${Keys}"),
+		}
+		if s.hasEdgeSecret() {
+			want["EdgeSecret"] = cloud.Replace("${EdgeSecret}")
 		}
 		for name, v := range want {
 			if got := cloud.Replace(template.Outputs[name]); got != v {

@@ -19,6 +19,12 @@ type Server struct {
 	// is the broker in front of Cognito. direct is Cognito itself, with an app
 	// client for each registration. Default: brokered.
 	Mode broker.Mode
+	// Edge (EDGE) says what is in front of the API. Empty: nothing is, and clients
+	// have the address of the connection. The path of a file, or
+	// secretsmanager:ID: an edge that sends the secret in it (package
+	// adapter/edge), and a request without the secret is refused. hidden: an edge
+	// that hides the addresses of clients. Default: empty.
+	Edge string
 	// Region (AWS_REGION) is the AWS region of the user pool and the table.
 	// Required.
 	Region string
@@ -31,9 +37,16 @@ func server(e *env, c *Environment) {
 	if err := c.LogLevel.UnmarshalText([]byte(e.or("LOG_LEVEL", "info"))); err != nil {
 		e.fault("LOG_LEVEL", "must be debug, info, warn or error")
 	}
+	c.Edge = e.getenv("EDGE")
 	mode(e, c)
 	region(e, c)
 }
+
+// EdgeHidden is the value of Edge for an edge that hides the addresses of clients.
+const EdgeHidden = "hidden"
+
+// HTTPS reports whether clients reach the issuer by https.
+func (s *Server) HTTPS() bool { return strings.HasPrefix(s.Issuer, "https://") }
 
 func mode(e *env, c *Environment) {
 	switch c.Mode = broker.Mode(e.or("AUTHORIZATION", string(broker.ModeBrokered))); c.Mode {

@@ -23,6 +23,13 @@ import (
 // unknown paths in plain text (ADR 4). A Router must not be changed while it
 // serves.
 type Router struct {
+	// Admit decides about each request before its handler. It may change the
+	// request. Its error is the answer. nil admits every request.
+	Admit func(*http.Request) error
+	// HTTPS is true if clients reach the router by https only. Browsers are told
+	// so (RFC 6797).
+	HTTPS bool
+
 	log    *slog.Logger
 	routes []route
 }
@@ -77,7 +84,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, head: r.Method == http.MethodHead}
 
 	match := rt.match(r)
-	match.begin(w.Header())
+	rt.begin(w.Header(), match)
 	rt.answer(rec, r, match)
 
 	pattern := "none"
@@ -111,11 +118,20 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 			return
 		}
 		clear(rec.Header())
-		match.begin(rec.Header())
+		rt.begin(rec.Header(), match)
 		match.fail(rec, r, err)
 	}()
 
+	if rt.Admit != nil {
+		if err := rt.Admit(r); err != nil {
+			WriteError(rec, r, err)
+			return
+		}
+	}
 	switch {
+	case match == nil && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
+		// Otherwise the page that sent it could not read why there is nothing.
+		preflight(rec, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
 	case match == nil:
 		WriteError(rec, r, notFound(r.URL.Path))
 	case r.Method == http.MethodOptions && match.page != nil:
@@ -129,6 +145,15 @@ func (rt *Router) answer(rec *recorder, r *http.Request, match *route) {
 	default:
 		match.handlers[r.Method].ServeHTTP(rec, r)
 	}
+}
+
+// begin sets the headers of every response of a route, nil for a path that does
+// not exist.
+func (rt *Router) begin(h http.Header, match *route) {
+	if rt.HTTPS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	match.begin(h)
 }
 
 // match returns the route of the request, or nil.

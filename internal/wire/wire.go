@@ -17,6 +17,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/awssdk"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
 	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/wire/front"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
@@ -77,7 +78,10 @@ func Handler(read environment.Reader, routes func(*httpapi.Router, *Parts) error
 	if err != nil {
 		return nil, err
 	}
-	rt := httpapi.NewRouter(p.Log)
+	rt, err := front.Router(p.Environment, p.SDK, p.Now, p.Log)
+	if err != nil {
+		return nil, err
+	}
 	return PinEach(rt), routes(rt, p)
 }
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/internal/adapter/memory"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/internal/wire"
 	"github.com/dcr-broker/dcr-broker/internal/wire/authorize"
+	"github.com/dcr-broker/dcr-broker/internal/wire/front"
 	wirejanitor "github.com/dcr-broker/dcr-broker/internal/wire/janitor"
 	"github.com/dcr-broker/dcr-broker/internal/wire/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/wire/provision"
@@ -45,7 +45,11 @@ func newBroker(c *environment.Environment, conf *live, log *slog.Logger) (*local
 // provision is a function of its own; here the same code is called through the
 // same port.
 func Handler(p *wire.Parts) (http.Handler, error) {
-	rt, parts := httpapi.NewRouter(p.Log), *p
+	rt, err := front.Router(p.Environment, p.SDK, p.Now, p.Log)
+	if err != nil {
+		return nil, err
+	}
+	parts := *p
 	if p.Environment.Mode == broker.ModeBrokered {
 		provisioner, err := provision.New(p)
 		if err != nil {

@@ -9,6 +9,7 @@ package preflight
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -48,6 +49,8 @@ type Options struct {
 	// Environment is the result of environment.AppClients.
 	Environment *environment.Environment
 	SDK         aws.Config
+	// HTTP asks the issuer. nil is http.DefaultClient.
+	HTTP *http.Client
 	// Each is called with each check as soon as it is done. Optional.
 	Each func(Check)
 }
@@ -69,7 +72,7 @@ type run struct {
 // one that failed.
 func Run(ctx context.Context, o Options) []Check {
 	r := newRun(o)
-	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.scopeCalls, r.keys} {
+	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.scopeCalls, r.keys, r.edge} {
 		if ctx.Err() != nil {
 			return r.checks
 		}

@@ -3,6 +3,7 @@ package metadata
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/internal/adapter/wellknown"
 	"github.com/dcr-broker/dcr-broker/internal/endpoint/metadata"
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
+	"github.com/dcr-broker/dcr-broker/internal/wire/front"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/clock"
 )
@@ -23,18 +24,22 @@ import (
 // the configuration (configuration.Current).
 const initTime = 2 * time.Second
 
-// Function adds the documents of the metadata function to rt. It reads the
+// Function returns the handler of the metadata function. It reads the
 // configuration and Cognito's document at the start, in parallel: Lambda gives
 // the process more of a CPU then than in a request. A failure is logged and does
 // not fail the start; a later request reads again.
-func Function(rt *httpapi.Router, c *environment.Environment, log *slog.Logger) error {
+func Function(c *environment.Environment, log *slog.Logger) (http.Handler, error) {
+	rt, err := front.Router(c, awssdk.Config(c.Region), clock.Now, log)
+	if err != nil {
+		return nil, err
+	}
 	upstream, err := wellknown.New(wellknown.Config{URL: c.CognitoDiscovery, Issuer: c.CognitoIssuer, Now: clock.Now, Log: log})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	current := configuration.NewCurrent(configuration.CurrentConfig{Reader: reader(c), Deployment: c.Deployment(), Now: clock.Now, Log: log})
 	readBoth(current.Get, upstream)
-	return routes(rt, c, current.Get, upstream, log)
+	return rt, routes(rt, c, current.Get, upstream, log)
 }
 
 // readBoth reads the configuration and Cognito's document in parallel. It waits for

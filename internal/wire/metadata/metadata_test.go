@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/environment"
-	"github.com/dcr-broker/dcr-broker/internal/httpapi"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/configuration"
 	"github.com/dcr-broker/dcr-broker/pkg/discovery"
@@ -79,8 +78,8 @@ func get(h http.Handler, path string) *httptest.ResponseRecorder {
 func TestTheFunctionStartsWithoutConfiguration(t *testing.T) {
 	a, lines := newServices(t), new(fake.Log)
 	log := slog.New(slog.NewTextHandler(lines, nil))
-	rt := httpapi.NewRouter(log)
-	if err := Function(rt, a.environment(t, nil), log); err != nil {
+	rt, err := Function(a.environment(t, nil), log)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if a.dynamodb.Load() == 0 {
@@ -110,8 +109,8 @@ func TestTheFunctionOfAFile(t *testing.T) {
 	must.WriteFile(t, file, []byte(`{"version": 1, "scopes": [{"name": "mcp/read"}], "protected_resources": [{"resource": "https://mcp.example.com/mcp", "scopes": ["mcp/read"]}],
 		"profiles": {"open": {"redirect_uris": {"loopback": true}}}, "open_registration": "open"}`))
 	log := slog.New(slog.DiscardHandler)
-	rt := httpapi.NewRouter(log)
-	if err := Function(rt, a.environment(t, map[string]string{"CONFIGURATION": file}), log); err != nil {
+	rt, err := Function(a.environment(t, map[string]string{"CONFIGURATION": file}), log)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{serverPath: `"mcp/read"`, resourcePath: `"https://mcp.example.com/mcp"`} {

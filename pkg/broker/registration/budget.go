@@ -9,6 +9,7 @@ import (
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -77,6 +78,7 @@ func (h Hour) Take(ctx context.Context, store broker.Budgets) error {
 			c.whose = "from this network address"
 		}
 		if errors.Is(err, broker.ErrExhausted) {
+			telemetry.Count(ctx, telemetry.Limited, 1)
 			e := dcr.Errorf(dcr.TooManyRequests, "too many registrations %s in this hour", c.whose)
 			e.RetryAfter = h.left
 			return e

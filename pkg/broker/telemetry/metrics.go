@@ -30,6 +30,7 @@ type Metric struct {
 // The metrics.
 var (
 	Registrations    = &Metric{"Registrations", "Count", []string{Profile, Outcome}, "requests to register, by outcome"}
+	Limited          = &Metric{"RegistrationsLimited", "Count", nil, "registrations that were refused because a limit of the hour was used up"}
 	DedupeHits       = &Metric{"DedupeHits", "Count", []string{Profile}, "open registrations that existed already"}
 	Tokens           = &Metric{"Tokens", "Count", []string{GrantType, Outcome}, "requests for tokens, by grant and error"}
 	Consents         = &Metric{"Consents", "Count", []string{Decision}, "decisions on the consent page, and consents that were remembered"}
@@ -53,7 +54,7 @@ var (
 
 // All are the metrics, in the order of the documentation.
 var All = []*Metric{
-	Registrations, DedupeHits, Tokens, Consents, AppClientsMade, AppClientsGone, StylesUsedUp,
+	Registrations, Limited, DedupeHits, Tokens, Consents, AppClientsMade, AppClientsGone, StylesUsedUp,
 	AppClientsHeld, AppClientQuota, StylesLeft, JanitorBacklog, JanitorFailures, JanitorRuns, JanitorStopped,
 	CognitoLatency, CognitoOAuthTime, DynamoDBLatency, CognitoThrottles, CognitoHeldBack, DynamoThrottles,
 }

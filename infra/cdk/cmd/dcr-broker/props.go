@@ -38,10 +38,13 @@ func (s *settings) domain(p *dcrbroker.Props) error {
 	} else if s.CertificateARN != "" || s.HostedZoneID != "" {
 		return errors.New("context certificateArn and hostedZoneId: require domainName")
 	}
+	if s.OwnEdge != "none" {
+		p.OwnEdge = dcrbroker.OwnEdge(s.OwnEdge)
+	}
 	if s.EdgeProtection {
-		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgePerAddress, RegisterPerAddress: s.EdgeRegisterPerAddress}
-	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgePerAddress != 0 || s.EdgeRegisterPerAddress != 0 {
-		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress and edgeRegisterPerAddress: require edgeProtection=true")
+		p.Edge = &dcrbroker.Edge{CertificateARN: s.EdgeCertificateARN, WebACLARN: s.WebACLARN, PerAddress: s.EdgePerAddress, RegisterPerAddress: s.EdgeRegisterPerAddress, SecretVersion: s.EdgeSecretVersion}
+	} else if s.EdgeCertificateARN != "" || s.WebACLARN != "" || s.EdgePerAddress != 0 || s.EdgeRegisterPerAddress != 0 || s.EdgeSecretVersion != 0 {
+		return errors.New("context edgeCertificateArn, webAclArn, edgePerAddress, edgeRegisterPerAddress and edgeSecretVersion: require edgeProtection=true")
 	}
 	return nil
 }

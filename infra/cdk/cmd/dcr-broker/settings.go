@@ -41,6 +41,8 @@ type settings struct {
 	WebACLARN              string `json:"webAclArn"`
 	EdgePerAddress         int    `json:"edgePerAddress"`
 	EdgeRegisterPerAddress int    `json:"edgeRegisterPerAddress"`
+	EdgeSecretVersion      int    `json:"edgeSecretVersion"`
+	OwnEdge                string `json:"ownEdge"`
 
 	ThrottleRate        int    `json:"throttleRate"`
 	ThrottleBurst       int    `json:"throttleBurst"`
