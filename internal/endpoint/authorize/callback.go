@@ -88,7 +88,7 @@ func (e *Endpoint) explain(w http.ResponseWriter, r *http.Request, p parameters)
 	}
 	for kind, name := range problemNames {
 		if name == p.value(paramProblem) {
-			e.showProblem(w, r, &authorization.Problem{Kind: kind})
+			e.showEarlierProblem(w, r, kind)
 			return
 		}
 	}

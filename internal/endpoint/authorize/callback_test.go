@@ -262,7 +262,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 						t.Error("there is a consent page for a sign-in that was given up")
 					}
 				} else {
-					b.wantFailure(a, http.StatusBadGateway, "")
+					b.wantFailure(a, http.StatusBadRequest, "") // the request before it logged the failure
 				}
 				w.wantNoGrant()
 				w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)

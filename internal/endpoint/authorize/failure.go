@@ -78,6 +78,17 @@ func (e *Endpoint) showProblem(w http.ResponseWriter, r *http.Request, err error
 	e.pages(r).Problem(w, v)
 }
 
+// showEarlierProblem answers with the page of a problem that an earlier request
+// had. That request logged it, and any site can link to this page. So the page is
+// never a 5xx, and its line never an error.
+func (e *Endpoint) showEarlierProblem(w http.ResponseWriter, r *http.Request, kind authorization.ProblemKind) {
+	page := pageOf[kind]
+	httpapi.Refused(w, r, &httpapi.Error{Status: http.StatusBadRequest, Code: page.Code(), Description: "the page of an earlier problem"})
+	e.pages(r).Problem(statusWriter{w, http.StatusBadRequest}, pages.ProblemView{
+		Lang: languages(r, ""), Problem: page, RequestID: httpapi.RequestID(r),
+	})
+}
+
 func logProblem(w http.ResponseWriter, r *http.Request, p *authorization.Problem) {
 	if p.Kind == authorization.NotReady {
 		httpapi.Refused(w, r, p.Cause) // which has the detail of p
