@@ -165,7 +165,7 @@ func TestARememberedConsentDoesNotOutliveThePolicy(t *testing.T) {
 	if err := w.Store.ReplaceRegistration(t.Context(), reg); err != nil {
 		t.Fatal(err)
 	}
-	b.wantFailure(b.get(callback), http.StatusForbidden, "switched off")
+	b.wantFailure(b.get(callback), http.StatusBadRequest, "switched off")
 }
 
 func TestARememberedConsentWhenTheStoreFails(t *testing.T) {

@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -251,7 +252,7 @@ func TestClientAndTouch(t *testing.T) {
 	if err := w.Inner.ReplaceRegistration(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Client(ctx, info.ClientID); err != broker.ErrNotFound {
+	if _, err := w.Client(ctx, info.ClientID); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("disabled client: %v, want ErrNotFound", err)
 	}
 	if _, err := w.Read(ctx, info.ClientID, tok); err != nil {
