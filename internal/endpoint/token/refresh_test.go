@@ -387,3 +387,23 @@ func TestGrantEndsWhileCognitoIsDown(t *testing.T) {
 	s.as(c, "/token", refreshForm(first.text("refresh_token"))).want(400, "invalid_grant")
 	s.wantEnded(g.ID)
 }
+
+// A client that steps up by a refresh learns that the user has not granted the scope,
+// and where to ask for it. It must not conclude that it is not allowed the scope.
+func TestARefreshForMoreScopeSaysWhereToAskForIt(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	g, first := s.authorized(c)
+	a := s.as(c, "/token", refreshForm(first.text("refresh_token"))+"&scope="+notes+"/read+"+notes+"/write").want(400, "invalid_scope")
+	got := a.text("error_description")
+	for _, want := range []string{notes + "/write", "was not granted by the user", "/authorize"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("error_description = %q, want it to contain %q", got, want)
+		}
+	}
+	if strings.Contains(got, "client may not have") {
+		t.Errorf("error_description = %q: the client may have the scope", got)
+	}
+	s.wantStands(g.ID)
+	s.refreshed(c, first.text("refresh_token"))
+}

@@ -56,6 +56,9 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 	if !dcr.UseRedirects(c.reg.Metadata.GrantTypes) {
 		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the client is not registered for authorization_code"})
 	}
+	if !c.profile.AllowsGrantType(dcr.GrantAuthorizationCode) {
+		return nil, f.deny(c, broker.Refusal{Code: broker.UnauthorizedClient, Description: "the operator has withdrawn authorization_code from the client's profile"})
+	}
 	if refusal := f.refuseSilent(req, c); refusal != nil {
 		return nil, f.deny(c, *refusal)
 	}

@@ -263,6 +263,10 @@ func TestImpact(t *testing.T) {
 			[]string{"cut_off grant_types partner: 1 client, 1 grant, 0 tokens"}, kept, "unauthorized_client", func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in")
 			}},
+		{"no sign-ins", replace(`"app_client": "shared"`, `"grant_types": ["client_credentials"]`),
+			[]string{"cut_off grant_types partner: 1 client, 1 grant, 0 tokens"}, kept, "unauthorized_client", func(t *testing.T, w *changed) {
+				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "unauthorized_client")
+			}},
 		{"other users", replace(`"any_https": true}`, `"any_https": true}, "users": {"groups": ["staff"]}`),
 			[]string{"unknown users partner: 1 client, 1 grant, 0 tokens"}, kept, ended, func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in") // the user is checked after the sign-in

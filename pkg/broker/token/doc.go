@@ -25,6 +25,8 @@
 // up.
 //
 // For client_credentials, Token stores the grant of the client to itself first,
-// and then fetches the access token from Cognito. So introspection knows the
-// grant of every token that Cognito has issued, and a failure uses nothing up.
+// then fetches the access token from Cognito, then stores the resource that the
+// token was requested for, and responds. So introspection knows the grant of every
+// token that Cognito has issued and the resource of every token that a client has,
+// and a failure uses nothing up.
 package token
