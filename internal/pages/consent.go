@@ -88,9 +88,12 @@ func (p *Pages) Consent(w http.ResponseWriter, v ConsentView) {
 	pg.hidden(CSRFField, v.CSRF)
 	pg.html("\n")
 	pg.paragraph(t.Started)
-	pg.html("<div class=\"actions\">\n" + `<button type="submit" name="decision" value="allow" class="primary">`)
+	// The style sheet covers the button until the pointer has been in the form for a
+	// moment. So the second click of a double click that began in another window
+	// does not press it.
+	pg.html("<div class=\"actions\">\n" + `<span class="guard"><button type="submit" name="decision" value="allow" class="primary">`)
 	pg.message(t.Allow)
-	pg.html("</button>\n" + `<button type="submit" name="decision" value="cancel">`)
+	pg.html("</button></span>\n" + `<button type="submit" name="decision" value="cancel">`)
 	pg.message(t.Cancel)
 	pg.html("</button>\n</div>\n</form>\n<div class=\"note\">")
 	if place.onDevice() {

@@ -79,7 +79,7 @@ func TestAddressesOfTheClientAreShownAsPlainHosts(t *testing.T) {
 	}
 }
 
-var tag = regexp.MustCompile(`^(?:!doctype html|/?(?:html|head|title|style|body|header|span|bdi|main|h1|h2|section|p|div|dl|dt|dd|ul|li|code|small|button|form|wbr)|(?:meta|link|img|input|html|section|p|button|form|div|dl)(?: [a-z-]+="[^"<>]*")+)>`)
+var tag = regexp.MustCompile(`^(?:!doctype html|/?(?:html|head|title|style|body|header|span|bdi|main|h1|h2|section|p|div|dl|dt|dd|ul|li|code|small|button|form|wbr)|(?:meta|link|img|input|html|section|p|button|form|div|dl|span)(?: [a-z-]+="[^"<>]*")+)>`)
 
 func FuzzConsentEscapes(f *testing.F) {
 	for _, s := range []string{"Claude", `"><script>alert(1)</script>`, "</bdi>\u202e", "'", "{host}", "\x00", "&amp;", "<!--", "]]>", "</style>"} {
@@ -157,6 +157,27 @@ func TestEveryConsentPageSaysToAllowOnlyWhatTheUserStarted(t *testing.T) {
 				t.Errorf("%s, %d days: the page does not say so before its buttons\n%s", uri, days, form)
 			}
 		}
+	}
+}
+
+// A second click that was meant for another window must not press Allow.
+// scripts/browser.sh pages tests in Chromium what the style sheet does.
+func TestAllowIsCovered(t *testing.T) {
+	body := consent(t, sample())
+	if !strings.Contains(body, `<span class="guard"><button type="submit" name="decision" value="allow"`) || strings.Count(body, `class="guard"`) != 1 {
+		t.Errorf("not Allow alone is covered\n%s", body)
+	}
+	for _, rule := range []string{
+		".guard::after { content: \"\"; position: absolute; inset: 0; cursor: wait; animation: uncover .6s step-end forwards; }",
+		"@media (hover: hover) and (pointer: fine) {\n\t.guard::after { animation-name: none; }\n\t#decide:hover .guard::after { animation-name: uncover; }\n}",
+		"@keyframes uncover { to { visibility: hidden; } }",
+	} {
+		if !strings.Contains(stylesheet, rule) {
+			t.Errorf("the style sheet lacks %s", rule)
+		}
+	}
+	if strings.Contains(stylesheet, "prefers-reduced-motion") {
+		t.Error("the style sheet has rules for reduced motion, which must not shorten the time")
 	}
 }
 

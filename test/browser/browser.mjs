@@ -32,3 +32,10 @@ export async function preview() {
 	const [line] = await Promise.race([once(lines, "line"), exited.then(([code]) => { throw new Error(`preview ended: ${code}`); })]);
 	return { ...JSON.parse(line), stop: () => { child.stdin.end(); return exited; } };
 }
+
+// allow presses Allow with the mouse as a user does: the pointer stays in the form
+// until the button is uncovered.
+export async function allow(page, options) {
+	await page.locator("#decide p").hover();
+	await page.getByRole("button", { name: "Allow", exact: true }).click(options);
+}

@@ -8,7 +8,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { launch } from "./browser.mjs";
+import { allow, launch } from "./browser.mjs";
 
 const base = process.env.BASE_URL;
 const alice = { username: process.env.SIGN_IN_AS ?? "alice", password: process.env.PASSWORD ?? "Correct-Horse-9" };
@@ -108,7 +108,7 @@ test("allow: the client gets a code that can be used once", async (t) => {
 	assert.match(await page.locator(".account").textContent(), new RegExp(alice.username));
 	assert.equal(await page.locator(".place").textContent(), "An app on this device");
 	await page.reload(); // the consent page can be reloaded
-	await button(page, "Allow").click();
+	await allow(page);
 	await atClient(page);
 	const [answer] = sentTo(request.state);
 	assert.equal(answer.iss, metadata.issuer);
@@ -140,7 +140,7 @@ test("back: the same answer until the code is used, then none", async (t) => {
 	const request = authorization();
 	await ask(page, request);
 	const consent = page.url();
-	await button(page, "Allow").click();
+	await allow(page);
 	await atClient(page);
 	await page.goBack(); // to the consent page, which has the decision
 	await atClient(page);
@@ -155,7 +155,7 @@ test("double click: one response", async (t) => {
 	const page = await (await profile(t)).newPage();
 	const request = authorization();
 	await ask(page, request);
-	await button(page, "Allow").dblclick();
+	await allow(page, { clickCount: 2 });
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
 });
@@ -167,7 +167,7 @@ test("two tabs: each has its own answer", async (t) => {
 	await older.goto(first.url); // both wait for the sign-in
 	await ask(newer, second);
 	await ask(older, first);
-	await button(older, "Allow").click();
+	await allow(older);
 	await atClient(older);
 	assert.deepEqual(sentTo(second.state), [], "the older page answered the newer request");
 	await button(newer, "Cancel").click();
@@ -186,7 +186,7 @@ test("another cookie: a page and no code", async (t) => {
 	assert.equal(cookies.length, 1, "want one transaction cookie");
 	assert.ok(cookies[0].httpOnly && cookies[0].sameSite === "Lax", JSON.stringify(cookies[0]));
 	await context.addCookies([{ ...cookies[0], value: randomBytes(38).toString("base64url") }]);
-	await button(page, "Allow").click();
+	await allow(page);
 	await page.getByRole("heading", { level: 1, name: unknown }).waitFor();
 	await page.goto(consent);
 	assert.equal(await heading(page).textContent(), unknown);
@@ -241,7 +241,7 @@ test("other account: the page names the user who signs in next", async (t) => {
 	await button(page, "Allow").waitFor();
 	assert.match(await page.locator(".account").textContent(), new RegExp(bob.username));
 	assert.doesNotMatch(await page.locator(".account").textContent(), new RegExp(alice.username));
-	await button(page, "Allow").click();
+	await allow(page);
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
 });
@@ -261,7 +261,7 @@ test("popup: the window that opened it gets the answer", async (t) => {
 	}, request.url);
 	const popup = await opened;
 	await signIn(popup, alice);
-	await button(popup, "Allow").click();
+	await allow(popup);
 	await page.waitForFunction(() => document.title.includes("code="));
 	assert.equal(new URLSearchParams(await page.title()).get("state"), request.state);
 });
@@ -279,7 +279,7 @@ test("forged: another site cannot press the button", async (t) => {
 	await evil.waitForURL((url) => url.origin === new URL(base).origin);
 	assert.equal(await heading(evil).textContent(), unknown);
 	assert.deepEqual(sentTo(request.state), []);
-	await button(page, "Allow").click(); // the user's own page still works
+	await allow(page); // the user's own page still works
 	await atClient(page);
 	assert.equal(sentTo(request.state).length, 1);
 });

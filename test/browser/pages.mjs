@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { launch, preview } from "./browser.mjs";
+import { allow, launch, preview } from "./browser.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const standards = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -152,11 +152,154 @@ for (const [name, key, decision] of [["Use another account", "Enter", "switch"],
 	});
 }
 
+// A window in which the whole consent page is visible.
+const tall = { viewport: { width: 760, height: 1200 } };
+
+// centre returns the middle of a button.
+async function centre(page, name) {
+	const { x, y, width, height } = await page.getByRole("button", { name, exact: true }).boundingBox();
+	return [x + width / 2, y + height / 2];
+}
+
+// speed sets how fast the animations of a page run. At 0, a cover over Allow stays
+// as it is, however slow this machine is.
+async function speed(page, playbackRate) {
+	const cdp = await page.context().newCDPSession(page);
+	await cdp.send("Animation.enable");
+	await cdp.send("Animation.setPlaybackRate", { playbackRate });
+	return (rate) => cdp.send("Animation.setPlaybackRate", { playbackRate: rate });
+}
+
+// posts returns the decisions that the page has sent so far.
+function posts(page) {
+	const sent = [];
+	page.on("request", (request) => { if (request.method() === "POST") sent.push(new URLSearchParams(request.postData()).get("decision")); });
+	return sent;
+}
+
+// Another site has the user double-click in its popup, and closes that at the first
+// press of the button. The second click goes to the consent page below.
+for (const reducedMotion of ["no-preference", "reduce"]) {
+	for (const waited of [100, 5000]) {
+		test(`a double click that began in a popup decides nothing, ${waited} ms after loading, motion: ${reducedMotion}`, async (t) => {
+			const page = await open(t, { reducedMotion, ...tall });
+			const sent = posts(page);
+			await page.goto(server.pages + "/consent/loopback");
+			const [x, y] = await centre(page, "Allow");
+			const evil = await open(t, { javaScriptEnabled: true, ...tall });
+			const opened = evil.waitForEvent("popup");
+			await evil.evaluate(() => window.open("", "", "popup").document.write("<body onmousedown='window.close()'><h1>Double-click here</h1>"));
+			const popup = await opened;
+			await popup.mouse.move(x, y);
+			await sleep(waited);
+			const closed = popup.waitForEvent("close");
+			await popup.mouse.down().catch(() => {}); // the popup closes at once
+			await closed;
+			const run = await speed(page, 0);
+			await page.mouse.move(x, y); // the window below gets the pointer
+			await page.mouse.down();
+			await page.mouse.up();
+			await run(1);
+			await sleep(1000);
+			assert.deepEqual(sent, []);
+			await page.mouse.click(x, y); // the user's own click
+			await page.waitForURL((url) => url.origin === server.loopback);
+			assert.deepEqual(sent, ["allow"]);
+		});
+	}
+}
+
+// The pointer is over Allow while the page loads, and was there on the page before.
+test("a double click that began on the page before decides nothing", async (t) => {
+	const page = await open(t, tall);
+	await page.goto(server.pages + "/consent/loopback");
+	const [x, y] = await centre(page, "Allow");
+	await page.goto(server.pages + "/problem/1");
+	await page.mouse.move(x, y);
+	const sent = posts(page);
+	await page.mouse.down();
+	await page.mouse.up();
+	const run = await speed(page, 0);
+	await page.goto(server.pages + "/consent/loopback");
+	await page.mouse.down();
+	await page.mouse.up();
+	await run(1);
+	await sleep(1000);
+	assert.deepEqual(sent, []);
+	await page.mouse.move(x, y + 1);
+	await sleep(1000);
+	await page.mouse.click(x, y + 1); // the user's own click
+	await page.waitForURL((url) => url.origin === server.loopback);
+	assert.deepEqual(sent, ["allow"]);
+});
+
+test("Allow is covered again when the pointer leaves the form", async (t) => {
+	const page = await open(t, tall);
+	const sent = posts(page);
+	await page.goto(server.pages + "/consent/loopback");
+	const [x, y] = await centre(page, "Allow");
+	await page.mouse.move(x, y);
+	await sleep(1000);
+	await page.mouse.move(5, 5);
+	await speed(page, 0);
+	await page.mouse.move(x, y);
+	await page.mouse.down();
+	await page.mouse.up();
+	await sleep(1000);
+	assert.deepEqual(sent, []);
+});
+
+test("the cover over Allow lasts 0.6 seconds", async (t) => {
+	for (const reducedMotion of ["no-preference", "reduce"]) {
+		for (const touch of [false, true]) {
+			const page = await open(t, { javaScriptEnabled: true, reducedMotion, hasTouch: touch, isMobile: touch, ...tall });
+			await page.goto(server.pages + "/consent/loopback");
+			const cover = () => page.evaluate(() => {
+				const { animationName, animationDuration, animationDelay } = getComputedStyle(document.querySelector(".guard"), "::after");
+				return [animationName, animationDuration, animationDelay];
+			});
+			const what = `motion ${reducedMotion}, touch ${touch}`;
+			assert.deepEqual(await cover(), [touch ? "uncover" : "none", "0.6s", "0s"], what);
+			if (touch) continue;
+			await page.mouse.move(...await centre(page, "Allow"));
+			assert.deepEqual(await cover(), ["uncover", "0.6s", "0s"], what);
+		}
+	}
+});
+
+test("Cancel works at once", async (t) => {
+	const page = await open(t, tall);
+	const sent = posts(page);
+	await page.goto(server.pages + "/consent/loopback");
+	await page.mouse.click(...await centre(page, "Cancel"));
+	await page.waitForURL((url) => url.origin === server.loopback);
+	assert.deepEqual(sent, ["cancel"]);
+});
+
+for (const reducedMotion of ["no-preference", "reduce"]) {
+	test(`on touch Allow works 0.6 seconds after loading, motion: ${reducedMotion}`, async (t) => {
+		const page = await open(t, { hasTouch: true, isMobile: true, viewport: { width: 360, height: 740 }, reducedMotion });
+		const sent = posts(page);
+		const run = await speed(page, 0);
+		await page.goto(server.pages + "/consent/loopback");
+		await page.getByRole("button", { name: "Allow", exact: true }).scrollIntoViewIfNeeded();
+		const at = await centre(page, "Allow");
+		await page.touchscreen.tap(...at);
+		await page.touchscreen.tap(...at);
+		await run(1);
+		await sleep(1000);
+		assert.deepEqual(sent, [], "a tap right after loading decides");
+		await page.touchscreen.tap(...at);
+		await page.waitForURL((url) => url.origin === server.loopback);
+		assert.deepEqual(sent, ["allow"]);
+	});
+}
+
 for (const [kind, origin] of [["https", () => "https://app.example"], ["loopback", () => server.loopback]]) {
 	test(`the page redirects to the redirect URI: ${kind}`, async (t) => {
 		const page = await open(t);
 		await page.goto(server.pages + "/consent/" + kind);
-		await page.getByRole("button", { name: "Allow" }).click();
+		await allow(page);
 		await page.waitForURL((url) => url.origin === origin());
 		assert.equal(page.url(), origin() + "/callback?decision=allow&iss=http%3A%2F%2Flocalhost");
 		assert.equal(await page.locator("p").textContent(), "landed, referrer: none");
@@ -187,7 +330,7 @@ for (const way of ["by itself", "by its link"]) {
 		}
 		const target = "com.example.app:/callback?decision=allow&iss=http%3A%2F%2Flocalhost";
 		await page.goto(server.pages + "/consent/private-use");
-		await page.getByRole("button", { name: "Allow" }).click();
+		await allow(page);
 		if (way === "by its link") await page.getByRole("link", { name: "Continue" }).click();
 		for (const end = Date.now() + 30_000; attempts.length === 0; await sleep(50)) {
 			assert.ok(Date.now() < end, `no attempt in 30 seconds; navigations: ${JSON.stringify(navigations)}`);
@@ -203,7 +346,7 @@ test("the browser rejects a redirect as the answer to the form", async (t) => {
 	const page = await open(t);
 	const refused = page.waitForEvent("console", (message) => message.text().includes("form-action"));
 	await page.goto(server.pages + "/consent/redirect");
-	await page.getByRole("button", { name: "Allow" }).click();
+	await allow(page);
 	await refused;
 	assert.equal(page.url(), server.pages + "/consent/redirect");
 });
