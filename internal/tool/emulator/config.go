@@ -1,10 +1,12 @@
 package emulator
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -27,9 +29,12 @@ const (
 type User struct {
 	Name     string // sign-in name, REQUIRED
 	Password string // REQUIRED
-	Email    string // optional; counts as verified
+	Email    string // optional; with EmailUsernames it is Name if empty
 	Groups   []string
 	Sub      string // a random UUID if empty
+
+	Unverified bool              // Email is not verified
+	Attributes map[string]string // other standard attributes, such as given_name
 }
 
 // ResourceServer defines custom scopes, each used as Identifier + "/" + scope.
@@ -65,6 +70,15 @@ type Config struct {
 	// hosted UI) or 2 (managed login, where every app client needs a branding
 	// style). 0 means 1.
 	ManagedLogin int
+
+	// EmailUsernames makes a pool as template.yaml does (UsernameAttributes:
+	// email): users sign in with their email address, and the user name in tokens
+	// is a UUID, the sub.
+	EmailUsernames bool
+
+	// BareIDTokens leaves all attributes out of ID tokens for openid without
+	// email, phone and profile. What Cognito does is not known.
+	BareIDTokens bool
 
 	// RefuseResource refuses the parameter resource with invalid_request if
 	// resource binding is not available (plan Lite, or classic login pages).
@@ -139,7 +153,15 @@ func (cfg Config) normalize() (Config, error) {
 		if u.Sub == "" {
 			u.Sub = newUUID()
 		}
-		u.Groups = slices.Clone(u.Groups)
+		if cfg.EmailUsernames {
+			u.Email = cmp.Or(u.Email, u.Name)
+		}
+		u.Groups, u.Attributes = slices.Clone(u.Groups), maps.Clone(u.Attributes)
+		for name := range u.Attributes {
+			if !slices.Contains(standardAttributes, name) || name == "sub" || strings.HasPrefix(name, "email") {
+				bad("Users[%d] has the attribute %q, which is not a standard one or has a field of its own", i, name)
+			}
+		}
 	}
 	if cfg.Key == nil && len(errs) == 0 {
 		if cfg.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {

@@ -59,7 +59,7 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 	access := merge(common, map[string]any{
 		"token_use": "access",
 		"client_id": g.client,
-		"username":  g.user.Name,
+		"username":  c.username(g.user),
 		"scope":     strings.Join(g.scopes, " "),
 		"jti":       newUUID(),
 		"exp":       now.Add(s.accessLifetime()).Unix(),
@@ -79,10 +79,10 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 		return out, nil
 	}
 
-	id := merge(common, map[string]any{
+	id := merge(merge(common, attributeClaims(c.idAttributes(g, s))), map[string]any{
 		"token_use":        "id",
 		"aud":              g.client,
-		"cognito:username": g.user.Name,
+		"cognito:username": c.username(g.user),
 		"jti":              newUUID(),
 		"exp":              now.Add(s.idLifetime()).Unix(),
 	})
@@ -91,9 +91,6 @@ func (c *Cognito) mint(g *grant, s Settings, nonce string) (tokens, error) {
 	}
 	if !g.direct {
 		id["at_hash"] = accessTokenHash(out.AccessToken)
-	}
-	if g.user.Email != "" && g.includes("email") {
-		id["email"], id["email_verified"] = g.user.Email, true
 	}
 	out.IDToken, err = c.sign(id)
 	return out, err
@@ -106,8 +103,19 @@ func accessTokenHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// includes reports whether g covers the attributes of scope.
-func (g *grant) includes(scope string) bool { return g.direct || slices.Contains(g.scopes, scope) }
+// idAttributes returns the attributes in the ID token of g. Those of InitiateAuth
+// have all that the app client may read.
+func (c *Cognito) idAttributes(g *grant, s Settings) map[string]string {
+	scopes := g.scopes
+	if g.direct {
+		scopes = []string{"openid"}
+	}
+	named := func(s string) bool { return s == "email" || s == "phone" || s == "profile" }
+	if c.cfg.BareIDTokens && !g.direct && !slices.ContainsFunc(scopes, named) {
+		return nil
+	}
+	return s.shown(g.user, scopes)
+}
 
 // mintForClient signs an access token for the client itself (client_credentials).
 func (c *Cognito) mintForClient(a appClient, scopes []string) (tokens, error) {

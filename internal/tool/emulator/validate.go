@@ -15,13 +15,6 @@ var builtinScopes = []string{"openid", "email", "phone", "profile", adminScope}
 // tokens of InitiateAuth.
 const adminScope = "aws.cognito.signin.user.admin"
 
-// standardAttributes are the attributes of a pool without custom ones.
-var standardAttributes = []string{
-	"address", "birthdate", "email", "email_verified", "family_name", "gender", "given_name", "locale", "middle_name",
-	"name", "nickname", "phone_number", "phone_number_verified", "picture", "preferred_username", "profile", "sub",
-	"updated_at", "website", "zoneinfo",
-}
-
 // validate checks the members of an app client against each other and against
 // the pool. The caller holds c.mu.
 func (c *Cognito) validate(s Settings, hasSecret bool) *apiError {
