@@ -155,7 +155,9 @@ func newWorld(t *testing.T, e *testscript.Env, endpoint string) error {
 	w.pool, err = emulator.New(emulator.Config{
 		BaseURL: address, ManagedLogin: login, Key: fake.SigningKey(), NoRateLimit: true,
 		ResourceServers: []emulator.ResourceServer{{Identifier: "mcp", Scopes: []string{"read", "write"}}},
-		Users:           []emulator.User{{Name: "ada", Password: "Correct-horse-1", Email: "ada@example.com"}},
+		// As template.yaml makes a pool: user names are UUIDs.
+		EmailUsernames: true, BareIDTokens: true,
+		Users: []emulator.User{{Name: "ada@example.com", Password: "Correct-horse-1"}},
 	})
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func signInAt(ts *testscript.TestScript, _ bool, args []string) {
 		"response_type": {"code"}, "client_id": {client.ID}, "redirect_uri": {callback}, "scope": {args[1]}, "resource": {args[0]}, "state": {"s"},
 		"code_challenge": {broker.PKCEChallenge(verifier)}, "code_challenge_method": {"S256"},
 	}.Encode()
-	browser := &signin.Browser{Transport: w, Username: "ada", Password: "Correct-horse-1"}
+	browser := &signin.Browser{Transport: w, Username: "ada@example.com", Password: "Correct-horse-1"}
 	back, err := browser.Visit(context.Background(), page, callback)
 	ts.Check(err)
 	var answer struct {

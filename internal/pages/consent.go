@@ -229,8 +229,11 @@ func (p *page) account(heading text, u broker.User, after func()) {
 	p.message(heading)
 	p.html("</h2>\n<p>")
 	user, email := visible(u.Username, 2*maxName).withEllipsis(), visible(u.Email, 2*maxName).withEllipsis()
-	if email == "" {
+	switch {
+	case email == "":
 		user, email = "", user
+	case u.Username == u.Sub:
+		user = "" // a UUID, which tells users nothing
 	}
 	p.element("bdi", email)
 	if user != "" && user != email {

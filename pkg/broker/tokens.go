@@ -169,10 +169,7 @@ func (t *Tokens) readIDToken(app AppCredentials) error {
 	if claims.Sub != t.Sub || claims.Aud != app.ID {
 		return errors.New("id token of another user or app client")
 	}
-	t.User = User{claims.Sub, claims.Username, "", claims.Groups, identityProviders(claims.Identities, claims.Username)}
-	if isTrue(claims.Verified) {
-		t.User.Email = claims.Email
-	}
+	t.User = User{claims.Sub, claims.Username, VerifiedEmail(claims.Email, claims.Verified), claims.Groups, identityProviders(claims.Identities, claims.Username)}
 	return nil
 }
 

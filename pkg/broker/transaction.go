@@ -28,7 +28,8 @@ const (
 	StepDecided Step = "decided"
 )
 
-// User is the user who signed in, as Cognito's ID token describes them.
+// User is the user who signed in, as Cognito's ID token describes them. The email
+// address can also be from userInfo.
 type User struct {
 	// Sub is the claim sub: the user's id in the pool.
 	Sub string `json:"sub,omitempty"`

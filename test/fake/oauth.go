@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -21,7 +22,7 @@ const (
 )
 
 // OAuth is the OAuth endpoints of a user pool in memory, with faults in Redeem,
-// Refresh and Revoke. Every user signs in and no page is shown. It implements the
+// Refresh, UserInfo and Revoke. Every user signs in and no page is shown. It implements the
 // ports of authorization, token and grants, and is safe for concurrent use. It
 // signs nothing, so that a simulation can make many calls.
 type OAuth struct {
@@ -66,7 +67,7 @@ type oauthToken struct {
 // NewOAuth returns endpoints without sign-ins. now is the time.
 func NewOAuth(now func() time.Time) *OAuth {
 	return &OAuth{
-		Faults: NewFaults("Redeem", "Refresh", "Revoke", "ClientCredentials"), now: now,
+		Faults: NewFaults("Redeem", "Refresh", "Revoke", "ClientCredentials", "UserInfo"), now: now,
 		codes: make(map[string]*oauthCode), tokens: make(map[string]*oauthToken),
 	}
 }
@@ -134,6 +135,14 @@ func (o *OAuth) Redeem(ctx context.Context, app broker.AppCredentials, code, ver
 		c.expires = o.now().Add(OAuthLifetime)
 		o.all = append(o.all, c.SignIn)
 		return o.issue(app, c.SignIn, o.refreshToken(c.SignIn), JWT(map[string]any{"sub": c.Sub, "aud": app.ID, "cognito:username": c.Sub}))
+	})
+}
+
+// UserInfo implements authorization.Cognito. Its users have no addresses.
+func (o *OAuth) UserInfo(ctx context.Context, accessToken string) (broker.UserInfo, error) {
+	return result(o.Faults, "UserInfo", func() (broker.UserInfo, error) {
+		t, err := broker.ParseTokens(broker.AppCredentials{}, accessToken, "", "")
+		return broker.UserInfo{Sub: t.Sub}, errors.Join(ctx.Err(), err)
 	})
 }
 

@@ -25,6 +25,7 @@ type Cognito struct {
 	// URL is its origin.
 	URL  string
 	http aws.HTTPClient // of API; nil is the default
+	host string         // follows the sign-in names of users
 	t    testing.TB
 }
 
@@ -32,11 +33,15 @@ type Cognito struct {
 var passwords = map[string]string{"alice": "Correct-Horse-9", "bob": "Battery-Staple-9"}
 
 // NewCognito returns a local Cognito without a rate limit, with the users alice
-// and bob; alice has an address and is in the group staff. If c has a BaseURL, it
+// and bob, of whom only alice has a verified address and is in the group staff. If
+// c has EmailUsernames, they sign in with their addresses. If c has a BaseURL, it
 // does not listen, and only its API can be called.
 func NewCognito(t testing.TB, c emulator.Config) *Cognito {
 	t.Helper()
 	w := &Cognito{t: t, URL: c.BaseURL}
+	if c.EmailUsernames {
+		w.host = "@example.com"
+	}
 	w.http = inProcess{w}
 	if c.BaseURL == "" {
 		w.http = nil
@@ -46,8 +51,8 @@ func NewCognito(t testing.TB, c emulator.Config) *Cognito {
 	}
 	c.BaseURL, c.PoolID, c.NoRateLimit, c.Key = w.URL, PoolID, true, fake.SigningKey()
 	c.Users = []emulator.User{
-		{Name: "alice", Password: passwords["alice"], Email: "alice@example.com", Groups: []string{"staff"}},
-		{Name: "bob", Password: passwords["bob"]},
+		{Name: "alice" + w.host, Password: passwords["alice"], Email: "alice@example.com", Groups: []string{"staff"}},
+		{Name: "bob" + w.host, Password: passwords["bob"], Email: "bob@example.com", Unverified: true},
 	}
 	var err error
 	if w.Cognito, err = emulator.New(c); err != nil {
@@ -83,7 +88,7 @@ func (c *Cognito) OAuth(d time.Duration) *cognitoauth.Client {
 func (c *Cognito) OAuthAt(tokenEndpoint string, d time.Duration) *cognitoauth.Client {
 	return cognitoauth.New(cognitoauth.Config{
 		AuthorizeEndpoint: c.URL + "/oauth2/authorize", TokenEndpoint: tokenEndpoint,
-		RevocationEndpoint: c.URL + "/oauth2/revoke", LogoutEndpoint: c.URL + "/logout", Timeout: d,
+		RevocationEndpoint: c.URL + "/oauth2/revoke", UserInfoEndpoint: c.URL + "/oauth2/userInfo", LogoutEndpoint: c.URL + "/logout", Timeout: d,
 	})
 }
 
@@ -91,7 +96,7 @@ func (c *Cognito) OAuthAt(tokenEndpoint string, d time.Duration) *cognitoauth.Cl
 // the address to which Cognito sends the browser back.
 func (c *Cognito) SignIn(b *emulator.Browser, page, user string) string {
 	c.t.Helper()
-	to, err := b.SignIn(c.t.Context(), page, user, passwords[user])
+	to, err := b.SignIn(c.t.Context(), page, user+c.host, passwords[user])
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -35,6 +35,9 @@ type Config struct {
 	// RevocationEndpoint is the URL at which this process reaches Cognito's
 	// revocation endpoint.
 	RevocationEndpoint string
+	// UserInfoEndpoint is the URL at which this process reaches Cognito's userInfo
+	// endpoint.
+	UserInfoEndpoint string
 	// HTTP calls Cognito; nil is a client with http.DefaultTransport. Its
 	// CheckRedirect is ignored: redirects are not followed.
 	HTTP *http.Client
@@ -104,6 +107,26 @@ func (c *Client) Revoke(ctx context.Context, app broker.AppCredentials, refreshT
 	return err
 }
 
+// UserInfo returns what Cognito says about the user of an access token with the
+// scope openid (OpenID Connect Core 1.0 §5.3).
+func (c *Client) UserInfo(ctx context.Context, accessToken string) (broker.UserInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.UserInfoEndpoint, nil)
+	if err != nil {
+		return broker.UserInfo{}, noAnswer(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	resp, body, err := c.send(req)
+	if err != nil {
+		return broker.UserInfo{}, err
+	}
+	if err := responseError(resp, body, nil, accessToken); err != nil {
+		return broker.UserInfo{}, err
+	}
+	return parseUserInfo(body)
+}
+
 func (c *Client) tokens(ctx context.Context, app broker.AppCredentials, params url.Values) (broker.Tokens, error) {
 	body, err := c.post(ctx, c.config.TokenEndpoint, own(app), params)
 	if err != nil {
@@ -140,26 +163,35 @@ func (c *Client) post(ctx context.Context, address string, as clients.Credential
 		return nil, noAnswer(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
 	if basic {
 		// RFC 6749 §2.3.1 encodes id and secret as form values first. Cognito
 		// documents base64 of both as they are, so they are not encoded here.
 		req.SetBasicAuth(as.ID, as.Secret)
 	}
+	resp, body, err := c.send(req)
+	if err != nil {
+		return nil, err
+	}
+	return body, responseError(resp, body, params, as.Secret)
+}
+
+// send returns a response, whatever its status, and its body.
+func (c *Client) send(req *http.Request) (*http.Response, []byte, error) {
+	req.Header.Set("Accept", "application/json")
 	start, throttled := time.Now(), false
-	defer func() { telemetry.Called(ctx, telemetry.CognitoOAuth, time.Since(start), throttled) }()
+	defer func() { telemetry.Called(req.Context(), telemetry.CognitoOAuth, time.Since(start), throttled) }()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, noAnswer(err)
+		return nil, nil, noAnswer(err)
 	}
 	defer resp.Body.Close()
 	throttled = resp.StatusCode == http.StatusTooManyRequests
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	if err != nil {
-		return nil, noAnswer(fmt.Errorf("status %d, then: %w", resp.StatusCode, err))
+		return nil, nil, noAnswer(fmt.Errorf("status %d, then: %w", resp.StatusCode, err))
 	}
 	if len(body) > maxReply {
-		return nil, noAnswer(fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply))
+		return nil, nil, noAnswer(fmt.Errorf("status %d and more than %d bytes", resp.StatusCode, maxReply))
 	}
-	return body, responseError(resp, body, params, as.Secret)
+	return resp, body, nil
 }

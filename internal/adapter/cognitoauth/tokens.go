@@ -18,6 +18,16 @@ func parseTokens(body []byte, app broker.AppCredentials) (broker.Tokens, error) 
 	return broker.ParseTokens(app, access, o.text("refresh_token"), o.text("id_token"))
 }
 
+// parseUserInfo reads a successful response of userInfo (OpenID Connect Core 1.0
+// §5.3.2).
+func parseUserInfo(body []byte) (broker.UserInfo, error) {
+	o, ok := object(body)
+	if !ok || o.text("sub") == "" {
+		return broker.UserInfo{}, badAnswer(errors.New("status 200 without a user"))
+	}
+	return broker.UserInfo{Sub: o.text("sub"), Email: broker.VerifiedEmail(o.text("email"), o["email_verified"])}, nil
+}
+
 // members are the members of a JSON object by their exact names.
 type members map[string]json.RawMessage
 

@@ -60,6 +60,7 @@ type setup struct {
 	quota     int
 	resources []broker.Resource
 	timeout   time.Duration
+	pool      emulator.Config
 }
 
 // world is the endpoint in front of a local Cognito.
@@ -85,12 +86,11 @@ func newWorld(t testing.TB, change ...func(*setup)) *world {
 	}
 	clock := fake.NewClock()
 	w := &world{log: new(fake.Log), pause: func(context.Context, time.Duration) error { return nil }}
-	w.cognito = kit.NewCognito(t, emulator.Config{
-		ResourceServers: []emulator.ResourceServer{
-			{Identifier: "notes", Scopes: []string{"read", "write"}}, {Identifier: "files", Scopes: []string{"read"}},
-		},
-		ManagedLogin: s.login, AppClientQuota: s.quota, Now: clock.Now,
-	})
+	s.pool.ResourceServers = []emulator.ResourceServer{
+		{Identifier: "notes", Scopes: []string{"read", "write"}}, {Identifier: "files", Scopes: []string{"read"}},
+	}
+	s.pool.ManagedLogin, s.pool.AppClientQuota, s.pool.Now = s.login, s.quota, clock.Now
+	w.cognito = kit.NewCognito(t, s.pool)
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	rt := httpapi.NewRouter(logger)
 	if s.tls {

@@ -31,6 +31,7 @@ func Routes(rt *httpapi.Router, p *wire.Parts) error {
 			LogoutEndpoint:     c.CognitoDomain + "/logout",
 			TokenEndpoint:      c.CognitoBackChannel + "/oauth2/token",
 			RevocationEndpoint: c.CognitoBackChannel + "/oauth2/revoke",
+			UserInfoEndpoint:   c.CognitoBackChannel + "/oauth2/userInfo",
 			HTTP:               p.HTTP,
 		}),
 		LoginVersion: c.LoginVersion,

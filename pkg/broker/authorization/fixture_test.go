@@ -66,10 +66,13 @@ type world struct {
 	account map[string]any
 }
 
-// cognito signs alice in with any code. account has claims of her ID token.
+// cognito signs alice in with any code. account has claims of her ID token, which
+// has no address otherwise.
 type cognito struct {
 	now     func() time.Time
 	account map[string]any
+	// userInfo is the answer of userInfo; nil has no address.
+	userInfo func(context.Context) (broker.UserInfo, error)
 }
 
 func (cognito) AuthorizeURL(v url.Values) string {
@@ -87,6 +90,13 @@ func (c cognito) Redeem(_ context.Context, app broker.AppCredentials, _, _, _ st
 	return broker.ParseTokens(app,
 		fake.JWT(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
 		fake.JWT(claims))
+}
+
+func (c cognito) UserInfo(ctx context.Context, _ string) (broker.UserInfo, error) {
+	if c.userInfo == nil {
+		return broker.UserInfo{Sub: "alice"}, nil
+	}
+	return c.userInfo(ctx)
 }
 
 func (cognito) Revoke(context.Context, broker.AppCredentials, string) error { return nil }
@@ -139,7 +149,7 @@ func (w *world) config() Config {
 			w.keysRead++
 			return w.ring, w.keysErr
 		},
-		Cognito: cognito{w.clock.Now, w.account}, LoginVersion: 2, Now: w.clock.Now,
+		Cognito: cognito{now: w.clock.Now, account: w.account}, LoginVersion: 2, Now: w.clock.Now,
 		Pause: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -67,6 +67,9 @@ type Cognito interface {
 	// Redeem exchanges a code for tokens. The redirect URI is the one of the
 	// authorization request. A code can be redeemed once.
 	Redeem(ctx context.Context, app broker.AppCredentials, code, verifier, redirectURI string) (broker.Tokens, error)
+	// UserInfo returns what the pool says about the user of an access token with
+	// the scope openid.
+	UserInfo(ctx context.Context, accessToken string) (broker.UserInfo, error)
 	// Revoke revokes a refresh token and all tokens of the same sign-in. A token
 	// that is no longer valid is no error.
 	Revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) error

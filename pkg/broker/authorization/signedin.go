@@ -59,6 +59,7 @@ func (v *visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 		return "", f.deny(c, redeemRefusal(err))
 	}
 	tokens.AppSecret = app.Secret
+	f.addEmail(ctx, &tokens)
 	to, err := v.issueOrAsk(ctx, t, c, tokens)
 	if err != nil {
 		f.revoke(ctx, app, tokens.RefreshToken)

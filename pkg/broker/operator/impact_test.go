@@ -64,6 +64,9 @@ func (signsIn) Redeem(context.Context, broker.AppCredentials, string, string, st
 func (signsIn) ClientCredentials(context.Context, broker.AppCredentials, []string) (broker.Tokens, error) {
 	return broker.Tokens{}, errors.New("not used here")
 }
+func (signsIn) UserInfo(context.Context, string) (broker.UserInfo, error) {
+	return broker.UserInfo{}, errors.New("not used here")
+}
 func (signsIn) Revoke(context.Context, broker.AppCredentials, string) error { return nil }
 func (s signsIn) Refresh(_ context.Context, app broker.AppCredentials, refreshToken string) (broker.Tokens, error) {
 	return s.w.tokens(app)
