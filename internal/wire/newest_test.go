@@ -26,7 +26,7 @@ const (
 var (
 	newProfile = strings.Replace(document, `"profiles": {`, `"profiles": {"tools": {"redirect_uris": {"any_https": true},
 		"grant_types": ["authorization_code", "refresh_token", "client_credentials"], "token_endpoint_auth_methods": ["none", "client_secret_basic"]}, `, 1)
-	newResource = strings.Replace(document, `"protected_resources": [`, `"protected_resources": [{"resource": "`+filesURL+`", "scopes": ["openid"]}, `, 1)
+	newResource = strings.Replace(document, "https://mcp.example.com/mcp", filesURL, 1)
 	newBoth     = strings.NewReplacer(`"scopes": [{"name": "openid"}`, `"scopes": [{"name": "openid"}, {"name": "files/read"}`,
 		`"protected_resources": [`, `"protected_resources": [{"resource": "`+filesURL+`", "scopes": ["files/read"]}, `).Replace(newProfile)
 )
@@ -137,7 +137,7 @@ var accesses = []access{
 	{"client_credentials for a protected resource", newBoth, registered(jobBody), machineToken(url.Values{"resource": {filesURL}}), 200, 400},
 	{"authorize for a protected resource", newResource, func(t *testing.T, p *process) client {
 		return client{ID: clientID(t, p.register())}
-	}, authorizeWith(callback, url.Values{"resource": {filesURL}, "scope": {"openid"}}), 303, 400},
+	}, authorizeWith(callback, url.Values{"resource": {filesURL}}), 303, 400},
 }
 
 // For a minute after a change of the configuration, processes differ. A process
