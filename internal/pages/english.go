@@ -71,6 +71,11 @@ var english = messages{
 				"The registration that the app used has ended, or was never made here. Registrations that nobody uses are removed after a while.",
 				"The app has kept an old registration. Make it forget that, and connect again: it then registers by itself.",
 			},
+			MetadataDocument: {
+				"This server does not take this app's ID",
+				"The app named itself by a web address (a client ID metadata document). This server takes only apps that have registered with it.",
+				"If the app can register (dynamic client registration), choose that in its settings and connect again. Otherwise ask the operator of this server for a registration.",
+			},
 			NotApproved: {
 				"This app is waiting for approval",
 				"The app has registered, and is waiting for the operator's approval. Until then nobody can sign in through it.",

@@ -126,8 +126,11 @@ func TestPagesMatchTheirGoldenFiles(t *testing.T) {
 		"back-private-use": func(w http.ResponseWriter) {
 			p.LinkBack(w, LinkBackView{Target: "cursor://x/cb?error=invalid_scope", Redirect: redirectOf("cursor://x/cb?error=invalid_scope")})
 		},
-		"signed-out":     func(w http.ResponseWriter) { p.SignedOut(w, "") },
-		"not-approved":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
+		"signed-out":   func(w http.ResponseWriter) { p.SignedOut(w, "") },
+		"not-approved": func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: NotApproved, RequestID: "r1"}) },
+		"metadata-document": func(w http.ResponseWriter) {
+			p.Problem(w, ProblemView{Problem: MetadataDocument, RequestID: "r1"})
+		},
 		"switched-off":   func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: SwitchedOff, RequestID: "r1"}) },
 		"unknown-client": func(w http.ResponseWriter) { p.Problem(w, ProblemView{Problem: UnknownClient, RequestID: "r1"}) },
 		"bad-redirect-uri": func(w http.ResponseWriter) {
@@ -228,6 +231,7 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 		{ProblemView{Problem: UnknownClient}, 400, ""},
 		{ProblemView{Problem: NotApproved}, 403, ""},
 		{ProblemView{Problem: SwitchedOff}, 403, ""},
+		{ProblemView{Problem: MetadataDocument}, 400, ""},
 		{ProblemView{Problem: BadRedirectURI}, 400, ""},
 		{ProblemView{Problem: BadRequest}, 400, ""},
 		{ProblemView{Problem: Expired}, 400, ""},

@@ -18,6 +18,9 @@ const (
 	Internal Problem = iota
 	// UnknownClient is a client that is not registered or no longer registered.
 	UnknownClient
+	// MetadataDocument is a client_id that is the URL of a client ID metadata
+	// document.
+	MetadataDocument
 	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
 	// SwitchedOff is a client that an operator has disabled or deleted.
@@ -50,7 +53,7 @@ const (
 )
 
 // Problems has all problems.
-var Problems = []Problem{Internal, UnknownClient, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, OtherProvider, Busy, Full,
+var Problems = []Problem{Internal, UnknownClient, MetadataDocument, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, OtherProvider, Busy, Full,
 	StylesUsedUp, SignInFailed, Unavailable, NotFound}
 
 // An answer is the HTTP side of a problem.
@@ -68,22 +71,23 @@ type answer struct {
 // package httpapi is for responses in OAuth's form: a page tells kinds of errors
 // apart for which OAuth has one code.
 var answers = [...]answer{
-	Internal:       {http.StatusInternalServerError, "server_error", 0},
-	UnknownClient:  {http.StatusBadRequest, "invalid_request", 0},
-	NotApproved:    {http.StatusForbidden, "access_denied", 0},
-	SwitchedOff:    {http.StatusForbidden, "access_denied", 0},
-	BadRedirectURI: {http.StatusBadRequest, "invalid_request", 0},
-	BadRequest:     {http.StatusBadRequest, "invalid_request", 0},
-	Expired:        {http.StatusBadRequest, "invalid_request", 0},
-	OtherBrowser:   {http.StatusBadRequest, "invalid_request", 0},
-	NoAccess:       {http.StatusForbidden, "access_denied", 0},
-	OtherProvider:  {http.StatusForbidden, "access_denied", 0},
-	Busy:           {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
-	Full:           {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
-	StylesUsedUp:   {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
-	SignInFailed:   {http.StatusBadGateway, "server_error", 0},
-	Unavailable:    {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
-	NotFound:       {http.StatusNotFound, "invalid_request", 0},
+	Internal:         {http.StatusInternalServerError, "server_error", 0},
+	UnknownClient:    {http.StatusBadRequest, "invalid_request", 0},
+	MetadataDocument: {http.StatusBadRequest, "invalid_request", 0},
+	NotApproved:      {http.StatusForbidden, "access_denied", 0},
+	SwitchedOff:      {http.StatusForbidden, "access_denied", 0},
+	BadRedirectURI:   {http.StatusBadRequest, "invalid_request", 0},
+	BadRequest:       {http.StatusBadRequest, "invalid_request", 0},
+	Expired:          {http.StatusBadRequest, "invalid_request", 0},
+	OtherBrowser:     {http.StatusBadRequest, "invalid_request", 0},
+	NoAccess:         {http.StatusForbidden, "access_denied", 0},
+	OtherProvider:    {http.StatusForbidden, "access_denied", 0},
+	Busy:             {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
+	Full:             {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
+	StylesUsedUp:     {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
+	SignInFailed:     {http.StatusBadGateway, "server_error", 0},
+	Unavailable:      {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
+	NotFound:         {http.StatusNotFound, "invalid_request", 0},
 }
 
 // LinkBackStatus is the HTTP status of the page LinkBack, whose code is that of

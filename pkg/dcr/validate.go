@@ -251,12 +251,23 @@ func validateKeys(m *ParsedMetadata) error {
 		if !ok {
 			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: must be an object, not %s", i, kindOf(k))
 		}
-		// RFC 7518 §6: d is the private part of EC and RSA keys, k a symmetric
-		// key.
-		if key["d"] != nil || key["k"] != nil {
-			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: private and symmetric keys are not allowed; register public keys", i)
+		if kty, _ := key["kty"].(string); kty == "" {
+			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: kty: required (RFC 7517 section 4.1)", i)
+		} else if kty == "oct" {
+			return Errorf(InvalidClientMetadata, "jwks: keys[%d]: symmetric keys are not allowed; register public keys", i)
+		}
+		for _, name := range privateMembers {
+			if _, there := key[name]; there {
+				return Errorf(InvalidClientMetadata, "jwks: keys[%d]: %s: a part of a private or symmetric key, which is not allowed; register public keys", i, name)
+			}
 		}
 	}
 	m.JWKS, err = jwksOf(map[string]any{"jwks": set})
 	return err
 }
+
+// privateMembers are the members of a JSON Web Key that only a private or a
+// symmetric key has: those of EC, RSA and oct (RFC 7518 §6), which are those of
+// OKP (RFC 8037 §2) too, and that of AKP. They are refused in keys of every type:
+// the broker would store them and send them back.
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}

@@ -264,8 +264,21 @@ func TestValidateRefuses(t *testing.T) {
 		{"jwks that is an array", jwks(`[]`), "jwks: must be a JSON object with a keys array"},
 		{"jwks that is not JSON", jwks(`{`), "jwks: must be a JSON object with a keys array"},
 		{"key that is a string", jwks(`{"keys":["x"]}`), "jwks: keys[0]: must be an object"},
-		{"private key", jwks(`{"keys":[{"kty":"EC"},{"kty":"EC","d":"x"}]}`), "jwks: keys[1]: private and symmetric keys"}, // would be stored and echoed
-		{"symmetric key", jwks(`{"keys":[{"kty":"oct","k":"x"}]}`), "jwks: keys[0]: private and symmetric keys"},
+		{"private key", jwks(`{"keys":[{"kty":"EC"},{"kty":"EC","d":"x"}]}`), "jwks: keys[1]: d: a part of a private or symmetric key"}, // would be stored and echoed
+		{"symmetric key", jwks(`{"keys":[{"kty":"oct","k":"x"}]}`), "jwks: keys[0]: symmetric keys"},
+		{"symmetric key without its value", jwks(`{"keys":[{"kty":"oct"}]}`), "jwks: keys[0]: symmetric keys"},
+		{"a symmetric value in another key", jwks(`{"keys":[{"kty":"EC","k":"x"}]}`), "jwks: keys[0]: k: "},
+		{"RSA: first prime", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","p":"x"}]}`), "jwks: keys[0]: p: "}, // n and p give d
+		{"RSA: second prime", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","q":"x"}]}`), "jwks: keys[0]: q: "},
+		{"RSA: first exponent", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","dp":"x"}]}`), "jwks: keys[0]: dp: "},
+		{"RSA: second exponent", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","dq":"x"}]}`), "jwks: keys[0]: dq: "},
+		{"RSA: coefficient", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","qi":"x"}]}`), "jwks: keys[0]: qi: "},
+		{"RSA: other primes", jwks(`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","oth":[]}]}`), "jwks: keys[0]: oth: "},
+		{"OKP: private key", jwks(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"a","d":"x"}]}`), "jwks: keys[0]: d: "},
+		{"AKP: private key", jwks(`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"a","priv":"x"}]}`), "jwks: keys[0]: priv: "},
+		{"no kty", jwks(`{"keys":[{"n":"AQ","e":"AQAB"}]}`), "jwks: keys[0]: kty: required"},
+		{"empty kty", jwks(`{"keys":[{"kty":"","n":"AQ"}]}`), "jwks: keys[0]: kty: required"},
+		{"kty is no text", jwks(`{"keys":[{"kty":1}]}`), "jwks: keys[0]: kty: required"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -78,11 +78,11 @@ func members(value json.RawMessage, names ...string) (map[string]json.RawMessage
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return nil, errNotRead
 		}
 		var v json.RawMessage
 		if err := dec.Decode(&v); err != nil {
-			return nil, err
+			return nil, errNotRead
 		}
 		key, _ := tok.(string)
 		for _, name := range names {
@@ -97,6 +97,9 @@ func members(value json.RawMessage, names ...string) (map[string]json.RawMessage
 	}
 	return found, nil
 }
+
+// errNotRead is in an answer, so it has no text of a library.
+var errNotRead = errors.New("the body could not be read as JSON")
 
 // stringOf returns the string in value, or "" if it is not a string.
 func stringOf(value json.RawMessage) string {

@@ -92,15 +92,16 @@ var algorithms = []jose.SignatureAlgorithm{jose.RS256}
 
 // Verify returns the claims of the token if the user pool signed it, it is an
 // access token, and it has not expired. Otherwise it returns an error that
-// wraps ErrInvalid. Any other error means that the keys could not be fetched.
+// wraps ErrInvalid. Clients may see its text, so it has none of a library. Any
+// other error means that the keys could not be fetched.
 func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error) {
 	parsed, err := jwt.ParseSigned(token, algorithms)
 	if err != nil {
-		return Claims{}, fmt.Errorf("%w: %v", ErrInvalid, err)
+		return Claims{}, fmt.Errorf("%w: not a JWT that is signed with RS256", ErrInvalid)
 	}
 	key, err := v.keys.Key(ctx, parsed.Headers[0].KeyID)
 	if errors.Is(err, ErrUnknownKey) {
-		return Claims{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Claims{}, fmt.Errorf("%w: signed with a key that the user pool does not have", ErrInvalid)
 	}
 	if err != nil {
 		return Claims{}, err
@@ -115,7 +116,7 @@ func (v *AccessTokens) Verify(ctx context.Context, token string) (Claims, error)
 		Groups    []string `json:"cognito:groups"`
 	}
 	if err := parsed.Claims(key, &std, &own); err != nil {
-		return Claims{}, fmt.Errorf("%w: %v", ErrInvalid, err)
+		return Claims{}, fmt.Errorf("%w: its signature is wrong, or its claims cannot be read", ErrInvalid)
 	}
 	switch {
 	case std.Issuer != v.issuer:

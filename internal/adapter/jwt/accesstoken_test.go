@@ -161,6 +161,8 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got, err := v.Verify(t.Context(), tt.token); !errors.Is(err, ErrInvalid) {
 				t.Errorf("Verify = %+v, %v, want ErrInvalid", got, err)
+			} else if text := err.Error(); strings.Contains(text, "jose") || strings.Contains(text, "json") || strings.Contains(text, "unmarshal") {
+				t.Errorf("the error has the text of a library, and clients see it: %v", err)
 			}
 		})
 	}

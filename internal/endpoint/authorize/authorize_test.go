@@ -34,6 +34,7 @@ func TestRequestsThatAreAnsweredWithAPage(t *testing.T) {
 		{"no client_id", requestOf("-", webURI).Encode(), ended},
 		{"empty client_id", requestOf("", webURI).Encode(), "client_id is required"},
 		{"unknown client", requestOf("dcr_nobody", webURI).Encode(), ended},
+		{"a client ID metadata document", requestOf("https://app.example.com/oauth/client.json", webURI).Encode(), "takes no client ID metadata documents"},
 		{"client_id of another form", requestOf("../../x", webURI).Encode(), ended},
 		{"client that is being deleted", requestOf(deleting, webURI).Encode(), ended},
 		{"client that the janitor has removed", requestOf(removed, webURI).Encode(), ended},
@@ -343,5 +344,16 @@ func TestNewRequiresEveryField(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("New without %s is no error", name)
 		}
+	}
+}
+
+// goose 9670: a client that brings a metadata document has no old registration to
+// forget.
+func TestAClientIDThatIsAURL(t *testing.T) {
+	w := newWorld(t)
+	a := w.browser().get("/authorize?" + requestOf("https://app.example.com/oauth/client.json", webURI).Encode())
+	if a.status != http.StatusBadRequest || strings.Contains(a.body, "kept an old registration") || strings.Contains(a.body, "How apps register again") ||
+		!strings.Contains(a.body, "This server does not take this app") {
+		t.Errorf("%d %s, want the page about metadata documents", a.status, a.body)
 	}
 }

@@ -107,6 +107,9 @@ func (v *visit) resource(identifier string) (broker.Resource, bool) {
 // that waits for approval and one that an operator has switched off: to register
 // again would not help them.
 func (v *visit) registration(ctx context.Context, id string) (*broker.Registration, *policy.Profile, error) {
+	if broker.NamesMetadataDocument(id) {
+		return nil, nil, &Problem{Kind: MetadataDocument, Detail: broker.NoMetadataDocuments}
+	}
 	reg, err := v.flow.config.Clients.Client(ctx, id)
 	if errors.Is(err, broker.ErrPending) {
 		return nil, nil, &Problem{Kind: NotApproved, Detail: "the client waits for the operator's approval"}

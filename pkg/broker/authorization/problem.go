@@ -17,6 +17,8 @@ const (
 	Internal ProblemKind = iota
 	// UnknownClient is a client that is not registered or no longer registered.
 	UnknownClient
+	// MetadataDocument is a client_id that is a URL.
+	MetadataDocument
 	// NotApproved is a client that waits for the operator's approval.
 	NotApproved
 	// SwitchedOff is a client that an operator has disabled or deleted.

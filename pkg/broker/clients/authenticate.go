@@ -28,6 +28,9 @@ type Credentials struct {
 // Cognito knows the secret, so Authenticate checks only whether the client sent
 // one.
 func (d *Directory) Authenticate(ctx context.Context, c Credentials) (*broker.Registration, error) {
+	if broker.NamesMetadataDocument(c.ID) {
+		return nil, broker.Refuse(broker.InvalidClient, broker.NoMetadataDocuments)
+	}
 	reg, err := d.Client(ctx, c.ID)
 	// On invalid_client the client would register again, which does not help.
 	switch {
