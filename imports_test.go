@@ -43,7 +43,7 @@ var rules = []rule{
 	{"pkg/broker/configure", "pkg/broker pkg/broker/configuration pkg/broker/telemetry pkg/strict", "a use case imports no other use case and no mode: documents are stored by people and by the deployment"},
 	{"pkg/broker/clients", "pkg/dcr pkg/broker pkg/broker/policy pkg/broker/credential pkg/broker/telemetry", "use cases and endpoints authenticate clients alike, so it knows no use case"},
 	{"pkg/broker/authorization", useCase + " pkg/broker/configuration", "a use case imports no other use case and no mode, and knows no HTTP"},
-	{"pkg/broker/grants", "pkg/broker pkg/broker/seal pkg/clock", "each use case ends grants through it, so it knows none of them"},
+	{"pkg/broker/grants", "pkg/broker pkg/broker/credential pkg/broker/seal pkg/clock", "each use case ends grants through it, so it knows none of them"},
 	{"pkg/broker/token", useCase + " pkg/broker/configuration", "a use case imports no other use case and no mode, and knows no HTTP"},
 	{"pkg/broker/relay", "pkg/dcr pkg/broker pkg/broker/clients pkg/broker/telemetry pkg/broker/token", "the use case of direct mode that takes the place of token, and has its requests and responses"},
 	{"pkg/broker/registration", useCase, "a use case imports no other use case and no mode: the mode plugs into it"},

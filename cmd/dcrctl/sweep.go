@@ -134,7 +134,7 @@ func (s sweepResult) print(op *operator, failure error) error {
 		what string
 	}{
 		{s.Completed, "completed"}, {s.Restored, "restored"}, {s.Removed, "removed"}, {s.Grown, "given scopes"}, {s.Expired, "clients expired"},
-		{s.EndedGrants, "grants ended"}, {s.Orphans, "orphans deleted"}, {s.Gone, "forgotten"}, {s.Failed, "failed"},
+		{s.EndedGrants, "grants ended"}, {s.EndedSignIns, "sign-ins ended"}, {s.Orphans, "orphans deleted"}, {s.Gone, "forgotten"}, {s.Failed, "failed"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", p.what, p.n))

@@ -19,6 +19,10 @@ type GrantEnder interface {
 	EndOfUser(ctx context.Context, sub string) (int, error)
 	// EndByID ends the grant with that id, or returns ErrNotFound.
 	EndByID(ctx context.Context, id string) error
+	// EndSignIn ends the sign-in of a transaction that is due: if no grant has it,
+	// its refresh token at Cognito is revoked. Then it deletes the transaction. key
+	// is the key of its DueRecord. It reports whether it has revoked the token.
+	EndSignIn(ctx context.Context, key string) (bool, error)
 }
 
 // ErrNoGrants means that the deployment is in direct mode, which has no grants.
@@ -37,6 +41,9 @@ func (n NoGrants) EndOfClient(context.Context, string, string) (int, error) { re
 
 // EndOfUser implements GrantEnder.
 func (n NoGrants) EndOfUser(context.Context, string) (int, error) { return 0, n.Err }
+
+// EndSignIn implements GrantEnder.
+func (n NoGrants) EndSignIn(context.Context, string) (bool, error) { return false, n.Err }
 
 // EndByID implements GrantEnder.
 func (n NoGrants) EndByID(context.Context, string) error { return n.Err }

@@ -41,6 +41,9 @@ type GrantStore interface {
 	// increments t.Version. It returns ErrConflict if the versions differ and
 	// ErrNotFound if there is no transaction with that key.
 	ReplaceTransaction(ctx context.Context, t *Transaction) error
+	// LeftTransaction returns the transaction whose DueRecord has that key, even if
+	// it has expired, or ErrNotFound.
+	LeftTransaction(ctx context.Context, key string) (*Transaction, error)
 	// DeleteTransaction removes the transaction. If there is none, that is no
 	// error.
 	DeleteTransaction(ctx context.Context, key credential.Hash) error

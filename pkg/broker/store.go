@@ -199,6 +199,8 @@ const (
 	DueAppClient DueKind = "appclient"
 	// DueRegistration is a Registration; its key is its ClientID.
 	DueRegistration DueKind = "registration"
+	// DueTransaction is a Transaction; its key is for GrantStore.LeftTransaction.
+	DueTransaction DueKind = "transaction"
 )
 
 // A DueRecord is a record whose Due time has come.

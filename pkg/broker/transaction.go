@@ -7,11 +7,25 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
 // TransactionLifetime is how long a user may take from /authorize to the
 // decision.
 const TransactionLifetime = 10 * time.Minute
+
+const (
+	// SealTransaction is the purpose for which Transaction.Tokens is sealed from
+	// StepSignedIn on.
+	SealTransaction = "transaction"
+	// signInRest is the time between the end of a transaction and the time at which
+	// the janitor ends its sign-in. A request that began just before the end has
+	// finished then, even if the clocks of the functions differ by five minutes.
+	signInRest = 10 * time.Minute
+	// TransactionKept is how long the janitor may try to end the sign-in of a
+	// transaction, before the store deletes the record.
+	TransactionKept = 30 * 24 * time.Hour
+)
 
 // Step is how far a transaction has got. Each step is taken once.
 type Step string
@@ -101,17 +115,37 @@ type Transaction struct {
 	// share, from StepSignedIn on.
 	OriginJTI string `json:"origin_jti,omitempty"`
 	// Tokens are Cognito's tokens from StepSignedIn on, sealed for the purpose
-	// "transaction" and Key. Before that it is the secret of the app client,
+	// SealTransaction and Key. Before that it is the secret of the app client,
 	// sealed for the purpose "sign_in" and Key, so that the callback does not
 	// have to read the app client's record.
 	Tokens []byte `json:"-" store:"tokens"`
 
 	// ExpiresAt is when the record counts as absent; zero is never.
 	ExpiresAt time.Time `json:"-" store:"expires_at"`
+	// Due is when the janitor ends the sign-in at Cognito, unless a grant has it;
+	// zero while Tokens has no tokens of Cognito. Until then, and for
+	// TransactionKept, the store keeps the record although it counts as absent.
+	Due time.Time `json:"-" store:"due_at"`
 	// Unknown has the members of the stored record that this program does not
 	// know, because a newer one wrote them: a JSON object, or nil. A store writes
 	// them back.
 	Unknown json.RawMessage `json:"-" store:"unknown"`
+}
+
+// SetTokens stores Cognito's tokens in t, so that the janitor ends the sign-in if
+// it leads to no grant.
+func (t *Transaction) SetTokens(ring *seal.Ring, tokens Tokens) {
+	t.Tokens = ring.Seal(SealTransaction, t.Key.String(), tokens.Encode())
+	t.Due = Seconds(t.ExpiresAt.Add(signInRest))
+}
+
+// OpenTokens returns Cognito's tokens.
+func (t *Transaction) OpenTokens(ring *seal.Ring) (Tokens, error) {
+	text, err := ring.Open(SealTransaction, t.Key.String(), t.Tokens)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return DecodeTokens(text)
 }
 
 // LogValue logs client id and step, and neither text that the client wrote,

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -238,6 +239,47 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 		if got, want := read(t, s, tx.Key), int64(1+stepped+won); got.Version != want || got.Step != broker.StepRedeeming {
 			t.Errorf("got version %d at %s, want %d at %s", got.Version, got.Step, want, broker.StepRedeeming)
+		}
+	})
+
+	t.Run("an expired transaction with tokens is due until it is deleted", func(t *testing.T) {
+		clock := fake.NewClock()
+		tx := newTransaction(clock)
+		s := create(t, tx, clock)
+		due := func() []string {
+			var keys []string
+			for _, d := range collect(t, s.(broker.Sweeping).Due(t.Context(), clock.Now(), "")) {
+				if d.Kind == broker.DueTransaction {
+					keys = append(keys, d.Key)
+				}
+			}
+			return keys
+		}
+		taken, err := s.TakeStep(t.Context(), tx.Key, broker.StepStarted, broker.StepRedeeming)
+		check(t, "take", err, nil)
+		taken.Step, taken.Due = broker.StepSignedIn, tx.ExpiresAt.Add(time.Minute)
+		check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
+		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepDecided)
+		check(t, "take", err, nil)
+		clock.Advance(broker.TransactionLifetime)
+		if keys := due(); slices.Contains(keys, tx.Key.String()) {
+			t.Errorf("due before its time: %q", keys)
+		}
+		clock.Advance(time.Minute)
+		keys := due()
+		if !slices.Contains(keys, tx.Key.String()) {
+			t.Fatalf("due are %q, want %q among them", keys, tx.Key.String())
+		}
+		_, err = s.Transaction(t.Context(), tx.Key)
+		check(t, "read", err, broker.ErrNotFound)
+		left, err := s.LeftTransaction(t.Context(), tx.Key.String())
+		check(t, "read what is left", err, nil)
+		diff(t, "what is left", *left, *decided)
+		check(t, "delete", s.DeleteTransaction(t.Context(), tx.Key), nil)
+		_, err = s.LeftTransaction(t.Context(), tx.Key.String())
+		check(t, "read what is deleted", err, broker.ErrNotFound)
+		if keys := due(); slices.Contains(keys, tx.Key.String()) {
+			t.Errorf("due after its deletion: %q", keys)
 		}
 	})
 

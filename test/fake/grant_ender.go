@@ -27,7 +27,7 @@ var _ broker.GrantEnder = (*Grants)(nil)
 
 // NewGrants returns a GrantEnder without grants.
 func NewGrants() *Grants {
-	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "EndByID")}
+	return &Grants{Faults: NewFaults("EndOfClient", "EndOfUser", "EndByID", "EndSignIn")}
 }
 
 // Add adds a grant.
@@ -52,6 +52,11 @@ func (g *Grants) EndOfClient(ctx context.Context, clientID, keep string) (int, e
 // EndOfUser implements broker.GrantEnder.
 func (g *Grants) EndOfUser(ctx context.Context, sub string) (int, error) {
 	return g.end(ctx, "EndOfUser", func(x Grant) bool { return x.Sub == sub })
+}
+
+// EndSignIn implements broker.GrantEnder. There are no transactions.
+func (g *Grants) EndSignIn(context.Context, string) (bool, error) {
+	return result(g.Faults, "EndSignIn", func() (bool, error) { return false, nil })
 }
 
 // EndByID implements broker.GrantEnder.

@@ -22,8 +22,12 @@ type attempt struct {
 	// faulty means that a fault happened in one of its requests.
 	faulty bool
 	// left means that its refresh token may be left at Cognito without a grant: the
-	// process died, the revocation failed, or the user has not decided.
+	// process died before it stored the token, or neither the revocation nor the
+	// store succeeded.
 	left bool
+	// waits means that the janitor has to revoke it: the user has not decided, the
+	// process died later, or the revocation failed.
+	waits bool
 }
 
 // do runs a request of a's browser. An error fails the test unless a fault happened
@@ -33,7 +37,9 @@ func (w *world) do(a *attempt, what string, f func(context.Context) error) error
 	losses := w.lossCount()
 	faulty, err := w.request(f)
 	a.faulty = a.faulty || faulty
-	a.left = a.left || w.lossCount() > losses || strings.Contains(w.warnings.String(), "refresh token not revoked")
+	died := w.lossCount() > losses
+	a.left = a.left || died && what == "SignedIn" || strings.Contains(w.warnings.String(), "refresh token not revoked")
+	a.waits = a.waits || died || strings.Contains(w.warnings.String(), "left to the janitor")
 	if err == nil || a.faulty || a.app != "" && !w.exists(a.app) {
 		return err
 	}
@@ -134,7 +140,7 @@ func (w *world) decide(a *attempt, s authorization.Secret) string {
 		}
 		return first
 	}
-	a.left = true // the user gives up
+	a.waits = true // the user gives up
 	return ""
 }
 

@@ -57,10 +57,11 @@ type world struct {
 	total    janitor.Report
 	count    struct{ registered, used, faults, signedIn, refreshed, ended int }
 
-	mu     sync.Mutex // guards rnd, count.faults and the fields below, which concurrent requests use
-	faulty bool       // calls fail at random
-	dead   bool       // the running process has died
-	losses int        // deaths, and sign-ins whose tokens never reached the broker
+	mu      sync.Mutex // guards rnd, count.faults and the fields below, which concurrent requests use
+	faulty  bool       // calls fail at random
+	settled bool       // no more calls fail, and the sweeps have done everything
+	dead    bool       // the running process has died
+	losses  int        // deaths, and sign-ins whose tokens never reached the broker
 }
 
 func newWorld(t *testing.T, rnd *rand.Rand, s stores) *world {
@@ -225,6 +226,7 @@ func (w *world) settle() {
 	for d, err := range w.inner.Due(w.t.Context(), w.now(), "") {
 		w.t.Errorf("%s %s is still due (%v)", d.Kind, d.Key, err)
 	}
+	w.settled = true
 }
 
 // check checks the final state.

@@ -281,6 +281,7 @@ func TestStore_refuses_grants_of_an_unknown_form(t *testing.T) {
 func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 	key := credential.NewClientSecret().Hash()
 	_, transaction := s.Transaction(ctx, key)
+	_, left := s.LeftTransaction(ctx, key.String())
 	_, step := s.TakeStep(ctx, key, broker.StepStarted, broker.StepRedeeming)
 	_, read := s.Grant(ctx, "g")
 	_, consent := s.Consent(ctx, "c")
@@ -291,6 +292,7 @@ func grantCalls(ctx context.Context, s broker.GrantStore) map[string]error {
 		"TakeStep":           step,
 		"ReplaceTransaction": s.ReplaceTransaction(ctx, &broker.Transaction{Key: key, Version: 1}),
 		"DeleteTransaction":  s.DeleteTransaction(ctx, key),
+		"LeftTransaction":    left,
 		"CreateGrant":        s.CreateGrant(ctx, &broker.Grant{ID: "g"}),
 		"Grant":              read,
 		"ReplaceGrant":       s.ReplaceGrant(ctx, &broker.Grant{ID: "g", Version: 1}),

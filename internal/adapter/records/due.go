@@ -53,7 +53,7 @@ func parsePlace(s string) (place, bool) {
 }
 
 func duePartitions() []string {
-	return append(allShards(string(broker.DueAppClient)), allShards(string(broker.DueRegistration))...)
+	return slices.Concat(allShards(string(broker.DueAppClient)), allShards(string(broker.DueRegistration)), allShards(string(broker.DueTransaction)))
 }
 
 // Due implements broker.Sweeping.

@@ -43,6 +43,20 @@ func (s *Store) ReplaceTransaction(ctx context.Context, t *broker.Transaction) e
 	return replace(ctx, s, "ReplaceTransaction", transactions, t, nil)
 }
 
+func (s *Store) LeftTransaction(ctx context.Context, key string) (*broker.Transaction, error) {
+	if !isKey(transactions.name + key) {
+		return nil, broker.ErrNotFound
+	}
+	it, err := s.table.Get(ctx, "LeftTransaction", transactions.name+key)
+	if err != nil {
+		return nil, err
+	}
+	if it == nil {
+		return nil, broker.ErrNotFound
+	}
+	return transactions.record(it)
+}
+
 // DeleteTransaction implements broker.GrantStore. A key is random, so a repeated
 // deletion cannot delete another transaction.
 func (s *Store) DeleteTransaction(ctx context.Context, key credential.Hash) error {

@@ -43,8 +43,13 @@ var (
 	accessTokens = newKind("iat#", func(it Item, key string, _ *credential.InitialAccessToken) {
 		setDue(it, dueToken, key)
 	})
-	transactions = newKind[broker.Transaction]("transaction#", nil)
-	grants       = newKind("grant#", func(it Item, key string, g *broker.Grant) {
+	transactions = newKind("transaction#", func(it Item, key string, t *broker.Transaction) {
+		if !t.Due.IsZero() {
+			setDue(it, broker.DueTransaction, key)
+			it[ColumnTTL] = t.Due.Add(broker.TransactionKept).Unix()
+		}
+	})
+	grants = newKind("grant#", func(it Item, key string, g *broker.Grant) {
 		if g.Unfinished() {
 			setPartition(it, clientIndex, shard(g.ClientID, key))
 			setPartition(it, userIndex, g.User.Sub)

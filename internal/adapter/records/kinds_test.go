@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
@@ -31,6 +32,27 @@ func TestKindsAreComplete(t *testing.T) {
 	}
 	if found != len(kinds) {
 		t.Errorf("%d kinds are declared, and %d are listed", found, len(kinds))
+	}
+}
+
+// The TTL of the table must not remove a transaction before the janitor has ended
+// its sign-in.
+func TestTTLDoesNotRemoveATransactionThatIsDue(t *testing.T) {
+	expires := time.Date(2030, time.March, 1, 12, 0, 0, 0, time.UTC)
+	tx := &broker.Transaction{Key: credential.NewClientSecret().Hash(), ExpiresAt: expires}
+	for _, due := range []time.Time{{}, expires.Add(time.Minute)} {
+		tx.Due = due
+		it, err := transactions.item(tx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := expires
+		if !due.IsZero() {
+			want = due.Add(broker.TransactionKept)
+		}
+		if got := it[ColumnTTL]; got != want.Unix() || it[columnExpiry] != expires.Unix() {
+			t.Errorf("due at %s: ttl %v and expiry %v, want %d and %d", due, got, it[columnExpiry], want.Unix(), expires.Unix())
+		}
 	}
 }
 

@@ -114,12 +114,9 @@ func (f *Flow) refuseSilent(req validRequest, c client) *broker.Refusal {
 	return nil
 }
 
-// The purposes for which Transaction.Tokens is sealed, before and after the
+// sealSignIn is the purpose for which Transaction.Tokens is sealed before the
 // callback.
-const (
-	sealSignIn      = "sign_in"
-	sealTransaction = "transaction"
-)
+const sealSignIn = "sign_in"
 
 // create stores t, which has the client's request and the app client, as the
 // transaction of v. appSecret is the secret of the app client.

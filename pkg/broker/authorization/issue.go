@@ -18,7 +18,7 @@ import (
 // from the sign-in, and the code from the secret of the browser.
 func (v *visit) issue(ctx context.Context, t *broker.Transaction) (credential.Token, error) {
 	f := v.flow
-	plain, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
+	plain, err := v.ring.Open(broker.SealTransaction, t.Key.String(), t.Tokens)
 	if err != nil {
 		return credential.Token{}, err
 	}

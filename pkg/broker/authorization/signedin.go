@@ -62,7 +62,7 @@ func (v *visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	f.addEmail(ctx, &tokens)
 	to, err := v.issueOrAsk(ctx, t, c, tokens)
 	if err != nil {
-		f.revoke(ctx, app, tokens.RefreshToken)
+		v.endSignIn(ctx, t, tokens)
 	}
 	return to, err
 }
@@ -89,7 +89,7 @@ func (v *visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client,
 	if len(t.Scopes) == 0 {
 		return "", f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "the user pool granted none of the scopes"})
 	}
-	t.Tokens = v.ring.Seal(sealTransaction, t.Key.String(), tokens.Encode())
+	t.SetTokens(v.ring, tokens)
 	mayConsent := c.admits(t.User)
 	if mayConsent && v.consented(ctx, t, c) {
 		code, err := v.issue(ctx, t)
@@ -107,9 +107,6 @@ func (v *visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client,
 	}
 	t.Step = broker.StepSignedIn
 	if err := f.config.Store.ReplaceTransaction(ctx, t); err != nil {
-		// The store may have applied the change. The transaction must not
-		// continue, because its refresh token is revoked.
-		f.forget(ctx, t)
 		return "", f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the sign-in could not be stored", Cause: err})
 	}
 	return "", nil

@@ -2,6 +2,7 @@ package authorization
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -61,37 +62,56 @@ func (v *visit) signInApp(t *broker.Transaction) (broker.AppCredentials, error) 
 
 // tokens returns Cognito's tokens of a transaction after the callback.
 func (v *visit) tokens(t *broker.Transaction) (broker.Tokens, error) {
-	text, err := v.ring.Open(sealTransaction, t.Key.String(), t.Tokens)
-	if err != nil {
-		return broker.Tokens{}, err
-	}
-	return broker.DecodeTokens(text)
+	return t.OpenTokens(v.ring)
 }
 
-// revoke ends a sign-in at Cognito that led to no grant. A failed revocation is
-// logged and ignored: the refresh token is not stored anywhere.
-func (f *Flow) revoke(ctx context.Context, app broker.AppCredentials, refreshToken string) {
-	if refreshToken == "" {
-		return
+// revoke ends a sign-in at Cognito that led to no grant.
+func (f *Flow) revoke(ctx context.Context, t *broker.Transaction, tokens broker.Tokens) error {
+	if tokens.RefreshToken == "" {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if err := f.config.Cognito.Revoke(ctx, app, refreshToken); err != nil {
-		f.warnNotRevoked(ctx, app.ID, err)
-	}
+	return f.config.Cognito.Revoke(ctx, broker.AppCredentials{ID: t.CognitoID, Secret: tokens.AppSecret}, tokens.RefreshToken)
 }
 
 // endTransaction ends a transaction after the callback: it revokes the sign-in at
-// Cognito and removes the transaction.
+// Cognito and removes the transaction. If the revocation fails, the transaction
+// stays, and the janitor repeats both.
 func (v *visit) endTransaction(ctx context.Context, t *broker.Transaction) {
 	tokens, err := v.tokens(t)
-	if err != nil {
-		v.flow.warnNotRevoked(ctx, t.CognitoID, err)
+	if err == nil {
+		err = v.flow.revoke(ctx, t, tokens)
 	}
-	v.flow.revoke(ctx, broker.AppCredentials{ID: t.CognitoID, Secret: tokens.AppSecret}, tokens.RefreshToken)
+	if err != nil {
+		v.flow.warn(ctx, "revocation at Cognito left to the janitor", "app_client", t.CognitoID, "error", err)
+		return
+	}
 	v.flow.forget(ctx, t)
 }
 
-func (f *Flow) warnNotRevoked(ctx context.Context, appID string, err error) {
-	f.warn(ctx, "refresh token not revoked at Cognito", "app_client", appID, "error", err)
+// endSignIn ends a sign-in that failed after Cognito issued these tokens. If the
+// revocation fails, it stores the tokens for the janitor. The transaction stays at
+// its step, at which a page can show the failure (see Flow.Denied), unless the
+// failed request has tried to take the next step: that transaction must not
+// continue with a revoked token.
+func (v *visit) endSignIn(ctx context.Context, t *broker.Transaction, tokens broker.Tokens) {
+	f, tried := v.flow, t.Step == broker.StepSignedIn
+	err := f.revoke(ctx, t, tokens)
+	if err == nil {
+		if tried {
+			f.forget(ctx, t)
+		}
+		return
+	}
+	t.Step = broker.StepRedeeming
+	t.SetTokens(v.ring, tokens)
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	notStored := f.config.Store.ReplaceTransaction(store, t)
+	if notStored == nil || tried && errors.Is(notStored, broker.ErrConflict) { // the request has stored the tokens
+		f.warn(ctx, "revocation at Cognito left to the janitor", "app_client", t.CognitoID, "error", err)
+		return
+	}
+	f.warn(ctx, "refresh token not revoked at Cognito", "app_client", t.CognitoID, "error", errors.Join(err, notStored))
 }

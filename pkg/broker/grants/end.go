@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/seal"
 )
 
@@ -30,6 +31,8 @@ type Store interface {
 	Tokens(ctx context.Context, id string) (*broker.SealedTokens, error)
 	DeleteTokens(ctx context.Context, id string, version int64) error
 	DeleteConsent(ctx context.Context, key string) error
+	LeftTransaction(ctx context.Context, key string) (*broker.Transaction, error)
+	DeleteTransaction(ctx context.Context, key credential.Hash) error
 }
 
 // Writer is the part of broker.GrantStore that Replace uses.

@@ -61,8 +61,11 @@ func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
 		for d, err := range r.c.Store.Due(ctx, r.c.Now(), began) {
 			it := item{key: d.Key, due: true, place: d.Place, plan: func(ctx context.Context) (*step, error) { return r.planAppClient(ctx, d.Key) }}
-			if d.Kind == broker.DueRegistration {
+			switch d.Kind {
+			case broker.DueRegistration:
 				it.plan = func(ctx context.Context) (*step, error) { return r.planRegistration(ctx, d.Key) }
+			case broker.DueTransaction:
+				it.plan = func(context.Context) (*step, error) { return r.planTransaction(d.Key), nil }
 			}
 			if err != nil {
 				err = fmt.Errorf("list what is due: %w", err)
@@ -72,6 +75,18 @@ func (r *Run) due(ctx context.Context, began string) iter.Seq2[item, error] {
 			}
 		}
 	}
+}
+
+// planTransaction plans the end of a transaction's sign-in. It is not reported as a
+// step: there is one for each sign-in, and most of them led to a grant.
+func (r *Run) planTransaction(key string) *step {
+	return &step{do: func(ctx context.Context) (Report, error) {
+		ended, err := r.c.Grants.EndSignIn(ctx, key)
+		if !ended {
+			return Report{}, err
+		}
+		return Report{EndedSignIns: 1}, err
+	}}
 }
 
 // planAppClient plans the work for an app client that is due. Its mode decides.

@@ -22,6 +22,9 @@ type Report struct {
 	// EndedGrants counts grants of registrations that have expired, or that an
 	// operator has disabled or deleted.
 	EndedGrants int `json:"ended_grants"`
+	// EndedSignIns counts sign-ins at Cognito that led to no grant: the user did
+	// not decide, or a step after the sign-in failed.
+	EndedSignIns int `json:"ended_sign_ins"`
 	// Orphans are app clients that carry our mark and had no record.
 	Orphans int `json:"orphans"`
 	// Gone app clients had a record and did not exist.
@@ -40,7 +43,7 @@ type Report struct {
 func (p Report) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("completed", p.Completed), slog.Int("restored", p.Restored),
 		slog.Int("removed", p.Removed), slog.Int("grown", p.Grown), slog.Int("expired", p.Expired),
-		slog.Int("ended_grants", p.EndedGrants), slog.Int("orphans", p.Orphans), slog.Int("gone", p.Gone),
+		slog.Int("ended_grants", p.EndedGrants), slog.Int("ended_sign_ins", p.EndedSignIns), slog.Int("orphans", p.Orphans), slog.Int("gone", p.Gone),
 		slog.Int("failed", p.Failed), slog.Int("backlog", p.Backlog), slog.Bool("unfinished", p.Unfinished))
 }
 
@@ -52,6 +55,7 @@ func (p *Report) Add(q Report) {
 	p.Grown += q.Grown
 	p.Expired += q.Expired
 	p.EndedGrants += q.EndedGrants
+	p.EndedSignIns += q.EndedSignIns
 	p.Orphans += q.Orphans
 	p.Gone += q.Gone
 	p.Failed += q.Failed
