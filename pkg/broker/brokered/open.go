@@ -15,15 +15,9 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
-const (
-	// extendEvery is the precision of the lifetime of an unconfirmed
-	// registration: a repeated registration that would extend it by less writes
-	// nothing.
-	extendEvery = time.Hour
-	// lastDay is the time at the end of a registration's life in which
-	// registering again counts as a use.
-	lastDay = 24 * time.Hour
-)
+// extendEvery is the precision of the lifetime of an unconfirmed registration: a
+// repeated registration that would extend it by less writes nothing.
+const extendEvery = time.Hour
 
 // open registers a client without a voucher. Identical metadata gets the same
 // client id, and no registration access token: one client could delete the
@@ -119,7 +113,9 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 	return r, nil
 }
 
-// registerRepeated handles a registration that already exists.
+// registerRepeated handles a registration that already exists. Anybody can repeat
+// an open registration, so that is no use of it and does not move the end of its
+// life, once a user has used it. After the end it is registered again.
 func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration, take func() error) error {
 	switch r.State {
 	case broker.RegistrationDisabled, broker.RegistrationDeleted:
@@ -145,12 +141,6 @@ func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admiss
 			return err
 		}
 		l.trail.Change(ctx, telemetry.RegistrationUpdated, a.Voucher.Actor(), before, r)
-	}
-	// A user is about to use it, and should not find it removed.
-	if end := policy.EndOfLife(r, a.Profile); !changed && r.ExpiresAt.IsZero() && !end.IsZero() && end.Sub(l.now()) < lastDay {
-		if err := l.store.TouchRegistration(ctx, r.ClientID, r.Generation, broker.Seconds(l.now())); err != nil {
-			return err
-		}
 	}
 	broker.SetClientAttrs(ctx, r)
 	telemetry.Count(ctx, telemetry.DedupeHits, 1)

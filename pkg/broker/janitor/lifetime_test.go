@@ -165,21 +165,33 @@ func TestLifetimes(t *testing.T) {
 		w.Passes(2 * time.Hour)
 		w.WantState(info.ClientID, broker.RegistrationRemoved)
 	})
-	t.Run("registering again on the last day is a use", func(t *testing.T) {
+	// Strangers can repeat an open registration.
+	t.Run("registering again is no use", func(t *testing.T) {
 		w := world.NewLife(t)
 		info, _ := w.MustRegister(world.PublicBody, world.None)
 		w.Use(info.ClientID)
-		w.Wait(2*world.Day - time.Hour)
-		w.Restart()
-		w.MustRegister(world.PublicBody, world.None) // too early to count
-		if r := w.Registration(info.ClientID); !r.LastUsedAt.IsZero() {
-			t.Errorf("last use %v, want none", r.LastUsedAt)
+		w.Allow(info.ClientID)
+		former := w.Registration(info.ClientID).Generation
+		for range 6 { // LifePolicy ends it three days after its last use
+			w.Wait(12*time.Hour - time.Minute)
+			w.Restart()
+			w.MustRegister(world.PublicBody, world.None)
+			w.MustSweep()
 		}
-		w.Wait(2 * time.Hour)
-		w.Restart()
-		w.MustRegister(world.PublicBody, world.None)
-		w.Passes(2 * world.Day)
 		w.WantState(info.ClientID, broker.RegistrationActive)
+		w.Wait(time.Hour)
+		w.MustSweep()
+		w.WantState(info.ClientID, broker.RegistrationRemoved)
+		if n := w.Standing(info.ClientID); n != 0 {
+			t.Errorf("%d grants stand after the end, want none", n)
+		}
+
+		w.Restart()
+		again, _ := w.MustRegister(world.PublicBody, world.None)
+		r := w.WantState(info.ClientID, broker.RegistrationActive)
+		if again.ClientID != info.ClientID || r.Generation == former || r.ExpiresAt.IsZero() {
+			t.Errorf("registered again = %s, %+v, want the same id, a new generation and the life of an unused client", again.ClientID, r)
+		}
 	})
 }
 
