@@ -55,6 +55,9 @@ type RedirectURI struct {
 // and systems act. Policy decides which hosts are trusted and whether a
 // private-use scheme needs a dot.
 //
+// It refuses a query with a parameter of the authorization response: the response
+// would have it twice, and clients differ in which of the two they read.
+//
 // It refuses fragments, user information, white space, control characters (also
 // percent-encoded), backslashes, wildcards, characters outside RFC 3986, and
 // the path segments "." and "..": with these a URI under a trusted path would
@@ -91,6 +94,9 @@ func ParseRedirectURI(raw string) (RedirectURI, error) {
 		return RedirectURI{}, err
 	}
 	if err := u.checkNetURL(); err != nil {
+		return RedirectURI{}, err
+	}
+	if err := u.checkQuery(); err != nil {
 		return RedirectURI{}, err
 	}
 	return u, nil
@@ -217,6 +223,25 @@ func (u *RedirectURI) checkNetURL() error {
 	}
 	if err != nil || p.Scheme != u.Scheme || !strings.EqualFold(p.Host, host) || p.EscapedPath() != u.Path || p.RawQuery != u.Query {
 		return Errorf(InvalidRedirectURI, "not a valid URI")
+	}
+	return nil
+}
+
+// checkQuery refuses the parameters of an authorization response: RFC 6749
+// §4.1.2 and §4.1.2.1, iss of RFC 9207, response of JARM. The response is added
+// to the query (RFC 6749 §3.1.2) and must not have a parameter twice (§3.1).
+// Some programs also separate parameters by a semicolon.
+func (u *RedirectURI) checkQuery() error {
+	for p := range strings.FieldsFuncSeq(u.Query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(p, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return Errorf(InvalidRedirectURI, "invalid percent-encoding")
+		}
+		switch name {
+		case "code", "state", "iss", "error", "error_description", "error_uri", "response":
+			return Errorf(InvalidRedirectURI, "the query must not have the parameter %s, which the authorization response adds", name)
+		}
 	}
 	return nil
 }

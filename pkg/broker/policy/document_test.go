@@ -147,6 +147,7 @@ func TestParseFaults(t *testing.T) {
 		{https(`https://example.com/cb?x=*`), []string{`profiles.p.redirect_uris.https[0]: ` + wildcards}},
 		{https(`https://example.com/cb?x=/*`), []string{`profiles.p.redirect_uris.https[0]: '*' must not stand in a query`}},
 		{https(`https://*.192.0.2.1/cb`), []string{`profiles.p.redirect_uris.https[0]: the host is not a valid host name or IP address`}},
+		{https(`https://example.com/cb?%63ode=x`), []string{`profiles.p.redirect_uris.https[0]: the query must not have the parameter code, which the authorization response adds`}},
 		{https(`https:///*`), []string{`profiles.p.redirect_uris.https[0]: no host; it must look like https://host/path`}},
 		{https(`https://user@example.com/`), []string{`profiles.p.redirect_uris.https[0]: user information (user@host) is not allowed`}},
 		{https(`https://example.com/../*`), []string{`profiles.p.redirect_uris.https[0]: the path must not have '.' or '..' segments`}},
