@@ -45,7 +45,7 @@
 //
 // Keys are fetched if a token names an unknown one, at most every 30 seconds,
 // and when they are an hour old. If they cannot be fetched, the known keys stay
-// valid, and the fetch is repeated every 2 seconds.
+// valid until they are a day old, and the fetch is repeated every 2 seconds.
 //
 // # Left out
 //

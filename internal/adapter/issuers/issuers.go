@@ -44,9 +44,6 @@ const (
 	// skew is the largest accepted difference between an issuer's clock and
 	// ours.
 	skew = time.Minute
-	// maxStale is how long the keys of an issuer stay in use while it cannot be
-	// reached.
-	maxStale = 24 * time.Hour
 	// maxExpiry is the end of the year 9999 in Unix time. A later time.Time has
 	// no JSON form.
 	maxExpiry = 253402300799
@@ -180,7 +177,7 @@ func (v *Verifier) keys(issuer policy.Issuer) *jwt.KeySet {
 	defer v.mu.Unlock()
 	set := v.sets[id]
 	if set == nil {
-		set = jwt.NewKeySet(func(ctx context.Context) (jwt.Keys, error) { return v.fetch(ctx, issuer) }, maxStale, v.now)
+		set = jwt.NewKeySet(func(ctx context.Context) (jwt.Keys, error) { return v.fetch(ctx, issuer) }, v.now)
 		v.sets[id] = set
 	}
 	return set

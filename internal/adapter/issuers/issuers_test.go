@@ -328,7 +328,7 @@ func testKeysRotate(t *testing.T, clock *fake.Clock) {
 	}
 	// While the issuer cannot be reached, its keys stay in use for a day.
 	i.set(func() { i.fails = http.NotFound })
-	clock.Advance(maxStale - 1)
+	clock.Advance(jwt.MaxStale - 1)
 	if _, err := v.Verify(t.Context(), issuers, next); err != nil {
 		t.Errorf("within a day: %v, want no error", err)
 	}
@@ -468,7 +468,7 @@ func TestAnIssuerThatFailsIsNotANotVerifiedError(t *testing.T) {
 			}
 			// Keys in memory stay in use for a day.
 			i.set(func() { failure(i) })
-			clock.Advance(maxStale - time.Minute)
+			clock.Advance(jwt.MaxStale - time.Minute)
 			if _, err := v.Verify(t.Context(), issuers, good); err != nil {
 				t.Errorf("with keys in memory: %v, want no error", err)
 			}

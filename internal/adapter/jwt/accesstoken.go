@@ -83,7 +83,7 @@ func NewAccessTokens(c AccessTokensConfig) (*AccessTokens, error) {
 		}
 		return keys, nil
 	}
-	return &AccessTokens{issuer: c.Issuer, keys: NewKeySet(fetch, 0, c.Now), now: c.Now}, nil
+	return &AccessTokens{issuer: c.Issuer, keys: NewKeySet(fetch, c.Now), now: c.Now}, nil
 }
 
 // algorithms are the algorithms with which Cognito signs. Only these are

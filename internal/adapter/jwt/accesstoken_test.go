@@ -315,15 +315,27 @@ func TestStaleKeysStayInUseWhileFetchesFail(t *testing.T) {
 	p := newPool(t, public(k, "k1"))
 	v, clock := newVerifier(t, p)
 	c := claims()
-	c["exp"] = start.Add(24 * time.Hour).Unix()
+	c["exp"] = start.Add(25 * time.Hour).Unix()
 	token := fake.Sign(t, jose.RS256, k, "k1", c)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	p.setAnswer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
-	clock.Advance(2 * MaxAge)
+	for _, age := range []time.Duration{2 * MaxAge, MaxStale - 1 - 2*MaxAge} {
+		clock.Advance(age)
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Errorf("Verify: %v, want the key in memory used", err)
+		}
+	}
+	// A key that the pool has withdrawn must not be used for ever.
+	clock.Advance(RetryTime)
+	if _, err := v.Verify(t.Context(), token); err == nil || errors.Is(err, ErrInvalid) {
+		t.Errorf("Verify with keys of more than a day: %v, want an error of the fetch", err)
+	}
+	p.publish(public(k, "k1"))
+	clock.Advance(RetryTime)
 	if _, err := v.Verify(t.Context(), token); err != nil {
-		t.Errorf("Verify: %v, want the key in memory used", err)
+		t.Errorf("Verify when the keys can be fetched again: %v, want no error", err)
 	}
 }
 

@@ -26,6 +26,10 @@ const (
 	MaxAge = time.Hour
 	// MinAge is how long after a fetch an unknown key id causes no new fetch.
 	MinAge = 30 * time.Second
+	// MaxStale is the age up to which keys stay in use while fetches fail. Without
+	// a limit, a person who has a withdrawn key and can keep this process from
+	// fetching could use it for ever.
+	MaxStale = 24 * time.Hour
 	// RetryTime is how long after a failed fetch no other fetch begins, so that
 	// requests do not all wait for a server that does not answer.
 	RetryTime = 2 * time.Second
@@ -46,9 +50,6 @@ type Keys map[string]*jose.JSONWebKey
 type KeySet struct {
 	fetch func(context.Context) (Keys, error)
 	now   func() time.Time
-	// maxStale is the age up to which keys are used while fetches fail; 0 means
-	// any age.
-	maxStale time.Duration
 
 	last atomic.Pointer[fetched]
 	// turn has one place, held by the goroutine that fetches. A goroutine that
@@ -67,10 +68,9 @@ type fetched struct {
 
 // NewKeySet returns a KeySet with the keys that fetch returns. fetch must
 // return within five seconds. NewKeySet itself fetches nothing. While fetches
-// fail, the keys stay in use until they are maxStale old; 0 means without
-// limit.
-func NewKeySet(fetch func(context.Context) (Keys, error), maxStale time.Duration, now func() time.Time) *KeySet {
-	s := &KeySet{fetch: fetch, now: now, maxStale: maxStale, turn: make(chan struct{}, 1)}
+// fail, the keys stay in use until they are MaxStale old.
+func NewKeySet(fetch func(context.Context) (Keys, error), now func() time.Time) *KeySet {
+	s := &KeySet{fetch: fetch, now: now, turn: make(chan struct{}, 1)}
 	s.last.Store(&fetched{})
 	return s
 }
@@ -100,7 +100,7 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	next := &fetched{keys: keys, at: began}
 	if err != nil {
 		next = &fetched{keys: last.keys, at: last.at, err: err, failedAt: s.now()}
-		if s.maxStale > 0 && !clock.Fresh(last.at, next.failedAt, s.maxStale) {
+		if !clock.Fresh(last.at, next.failedAt, MaxStale) {
 			next.keys = nil
 		}
 	}

@@ -164,9 +164,10 @@ func TestDocumentedExampleForCI(t *testing.T) {
 		claims policy.Claims
 		want   string
 	}{
-		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "octo-org/octo-repo", "ref": "refs/heads/main"}, "github"},
-		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "octo-org/octo-repo", "ref": "refs/pull/1/merge"}, "insufficient_scope"},
-		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository": "evil/octo-repo", "ref": "refs/heads/main"}, "insufficient_scope"},
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository_id": "74", "environment": "production", "ref": "refs/heads/main"}, "github"},
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository_id": "74", "ref": "refs/pull/1/merge"}, "insufficient_scope"},
+		// Another person has registered the name of a repository that was renamed.
+		{gitHub, policy.Claims{"aud": "https://auth.example.com", "repository_id": "75", "repository": "octo-org/octo-repo", "environment": "production"}, "insufficient_scope"},
 		{pool, policy.Claims{"aud": "1example23456789abcdefghij", "token_use": "id", "cognito:groups": []any{"users", "operators"}}, "operators"},
 		{pool, policy.Claims{"aud": "1example23456789abcdefghij", "token_use": "id", "cognito:groups": []any{"users"}}, "insufficient_scope"},
 		{pool, policy.Claims{"client_id": "1example23456789abcdefghij", "token_use": "access", "cognito:groups": []any{"operators"}}, "invalid_token"},
