@@ -39,7 +39,7 @@ func (b *Broker) GrantOperate(grantee awsiam.IGrantable) awsiam.Grant {
 		allow(b.index("due"), "dynamodb:Query"), allow(b.index("client"), "dynamodb:Query"), allow(b.index("user"), "dynamodb:Query"),
 		allow(b.UserPool.UserPoolArn(), "cognito-idp:ListUserPoolClients", "cognito-idp:DescribeUserPoolClient", "cognito-idp:CreateUserPoolClient",
 			"cognito-idp:UpdateUserPoolClient", "cognito-idp:DeleteUserPoolClient", "cognito-idp:CreateManagedLoginBranding",
-			"cognito-idp:DescribeUserPool", "cognito-idp:ListIdentityProviders",
+			"cognito-idp:DescribeUserPool", "cognito-idp:ListIdentityProviders", "cognito-idp:ListCIMDPolicies",
 			"cognito-idp:ListResourceServers", "cognito-idp:DescribeResourceServer", "cognito-idp:CreateResourceServer", "cognito-idp:UpdateResourceServer"),
 		allow(jsii.String("*"), "cognito-idp:DescribeUserPoolDomain"), // IAM cannot limit it to a user pool
 		allow(b.stack.FormatArn(&awscdk.ArnComponents{

@@ -65,6 +65,13 @@ func appClientName(clientName, deployment, marker string) string {
 	return name + suffix
 }
 
+// Deployment returns the id of the deployment that made the app client with this
+// name, and false if no broker made it.
+func Deployment(name string) (string, bool) {
+	deployment, _, ok := parseMarker(name)
+	return deployment, ok
+}
+
 // parseMarker returns the deployment and the marker at the end of an app
 // client's name.
 func parseMarker(name string) (deployment, marker string, ok bool) {

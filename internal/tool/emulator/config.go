@@ -90,6 +90,11 @@ type Config struct {
 	// this in 2020; whether it still does is not known.
 	RequireRefreshFlow bool
 
+	// Registration is the pool's own dynamic client registration; nil is none.
+	Registration *DCRConfiguration
+	// CIMDPolicies are the pool's policies for client ID metadata documents.
+	CIMDPolicies []CIMDPolicy
+
 	AppClientQuota int  // app clients in the pool; 0 means 1,000
 	NoRateLimit    bool // no limit of 5 calls a second per operation, for load tests
 
@@ -127,6 +132,7 @@ func (cfg Config) normalize() (Config, error) {
 	default:
 		bad("no plan %q", cfg.Plan)
 	}
+	cfg.checkFeatures(bad)
 	switch cfg.ManagedLogin {
 	case 0:
 		cfg.ManagedLogin = 1

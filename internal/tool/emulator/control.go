@@ -53,6 +53,7 @@ var operations = map[string]operation{
 	"DeleteUserPoolClientSecret":           op((*Cognito).deleteSecret),
 	"DescribeUserPool":                     op((*Cognito).describePool),
 	"DescribeUserPoolDomain":               op((*Cognito).describeDomain),
+	"ListCIMDPolicies":                     op((*Cognito).listCIMDPolicies),
 	"CreateResourceServer":                 op((*Cognito).createResourceServer),
 	"UpdateResourceServer":                 op((*Cognito).updateResourceServer),
 	"DescribeResourceServer":               op((*Cognito).describeResourceServer),

@@ -3,14 +3,14 @@ package emulator
 import "net/http"
 
 // discoveryDocument has exactly the members of Cognito's document. It lists no
-// PKCE methods, no method for public clients, no grant types and no
-// registration endpoint.
+// PKCE methods, no method for public clients and no grant types.
 type discoveryDocument struct {
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
 	EndSessionEndpoint       string   `json:"end_session_endpoint"`
 	IDTokenSigningAlgs       []string `json:"id_token_signing_alg_values_supported"`
 	Issuer                   string   `json:"issuer"`
 	JWKSURI                  string   `json:"jwks_uri"`
+	RegistrationEndpoint     string   `json:"registration_endpoint,omitempty"`
 	ResponseTypes            []string `json:"response_types_supported"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
 	Scopes                   []string `json:"scopes_supported"`
@@ -27,12 +27,17 @@ func (c *Cognito) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		domain, logout = c.issuer, c.issuer+"/logout"
 	}
 	w.Header().Set("Access-Control-Allow-Origin", "*")
+	registration := ""
+	if c.cfg.registers() {
+		registration = domain + "/register"
+	}
 	writeJSON(w, http.StatusOK, discoveryDocument{
 		AuthorizationEndpoint:    domain + "/authorize",
 		EndSessionEndpoint:       logout,
 		IDTokenSigningAlgs:       []string{"RS256"},
 		Issuer:                   c.issuer,
 		JWKSURI:                  c.issuer + "/.well-known/jwks.json",
+		RegistrationEndpoint:     registration,
 		ResponseTypes:            []string{"code", "token"},
 		RevocationEndpoint:       domain + "/revoke",
 		Scopes:                   []string{"openid", "email", "phone", "profile"},

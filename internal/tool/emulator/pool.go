@@ -13,6 +13,7 @@ type poolView struct {
 	EstimatedNumberOfUsers int
 	CreationDate           epoch
 	LastModifiedDate       epoch
+	DcrConfiguration       *DCRConfiguration `json:",omitempty"`
 }
 
 type poolOutput struct{ UserPool poolView }
@@ -33,6 +34,7 @@ func (c *Cognito) describePool(in poolRef) (poolOutput, *apiError) {
 		EstimatedNumberOfUsers: len(c.users),
 		CreationDate:           epoch(c.made),
 		LastModifiedDate:       epoch(c.made),
+		DcrConfiguration:       c.cfg.Registration,
 	}
 	if !c.cfg.NoDomain {
 		v.Domain = c.cfg.Domain

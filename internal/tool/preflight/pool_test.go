@@ -38,7 +38,7 @@ func localRun(t *testing.T, pool emulator.Config, c environment.Environment, con
 		conf.Policy = new(policy.Policy)
 	}
 	return &run{
-		Options: Options{Environment: &c},
+		Options: Options{Environment: &c, SDK: aws.Config{Credentials: credentials}},
 		conf:    &conf,
 		cognito: cip.New(cip.Options{Region: c.Region, BaseEndpoint: &srv.URL, Credentials: credentials}),
 	}, emulated

@@ -72,7 +72,7 @@ type run struct {
 // one that failed.
 func Run(ctx context.Context, o Options) []Check {
 	r := newRun(o)
-	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.scopes, r.identityProviders, r.cognitoCalls, r.scopeCalls, r.keys, r.edge} {
+	for _, check := range []func(context.Context){r.table, r.tableCalls, r.configuration, r.pool, r.registration, r.metadataDocuments, r.scopes, r.identityProviders, r.cognitoCalls, r.scopeCalls, r.keys, r.edge} {
 		if ctx.Err() != nil {
 			return r.checks
 		}
