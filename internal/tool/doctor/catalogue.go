@@ -98,6 +98,8 @@ var (
 	serverRegistration  = define(stageServer, "server.registration-endpoint", "RFC 8414 section 2, "+mcp, "there is a registration_endpoint")
 	serverScopes        = define(stageServer, "server.scopes", "RFC 8414 section 2", "scopes_supported has what the MCP server needs")
 	serverIss           = define(stageServer, "server.iss", "RFC 9207 section 3", "the metadata announces iss in authorization responses")
+	serverOrigin        = define(stageServer, "server.authorize-origin", "Codex CLI 0.171, Gemini CLI 0.61", "authorization_endpoint is at the origin of the issuer")
+	serverAround        = define(stageServer, "server.second-registration", "RFC 7591 section 5", "the issuer of the tokens registers no clients past this server")
 	serverCORS          = define(stageServer, "server.cors", "Fetch, CORS protocol", "a script from another origin may read it")
 
 	registerCORS         = define(stageRegister, "register.cors", "Fetch, CORS protocol", "a script from another origin may register")

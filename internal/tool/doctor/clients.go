@@ -11,6 +11,7 @@ const (
 	claude      = "Claude"
 	claudeCode  = "Claude Code"
 	chatGPT     = "ChatGPT"
+	codexCLI    = "Codex CLI"
 	cursor      = "Cursor"
 	geminiCLI   = "Gemini CLI"
 	goSDK       = "Go SDK"

@@ -53,7 +53,7 @@ func TestDirectModeHasWarnings(t *testing.T) {
 			got[c.ID] = c.Status
 		}
 	}
-	for id, want := range map[string]Status{"server.iss": Warning, "authorize.loopback-port": Warning, "authorize.pkce": Warning} {
+	for id, want := range map[string]Status{"server.iss": Warning, "server.authorize-origin": Warning, "authorize.loopback-port": Warning, "authorize.pkce": Warning} {
 		if got[id] != want {
 			t.Errorf("%s = %s, want %s", id, got[id], want)
 		}

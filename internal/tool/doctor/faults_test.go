@@ -37,6 +37,7 @@ const (
 	prmRoot  = "/.well-known/oauth-protected-resource"
 	asPath   = "/.well-known/oauth-authorization-server"
 	oidcPath = "/.well-known/openid-configuration"
+	poolPath = "/us-east-1_local00001" + oidcPath // of Cognito itself
 )
 
 func at(method, path string, change func(r *http.Request, a *fake)) []fault {
@@ -297,6 +298,20 @@ var brokenServers = []broken{
 	{id: "server.scopes", name: "missing", want: Warning, says: "missing", faults: asLacks("scopes_supported")},
 	{id: "server.scopes", name: "not those needed", want: Warning, says: `lacks "mcp/read"`, faults: asHas("scopes_supported", []string{"openid"})},
 	{id: "server.iss", name: "not announced", want: Warning, says: "not true", faults: asLacks("authorization_response_iss_parameter_supported")},
+	{id: "server.authorize-origin", name: "elsewhere", want: Warning, says: "Gemini CLI 0.61 cannot sign in", names: geminiCLI,
+		faults: asHas("authorization_endpoint", "https://login.example.com/authorize")},
+	{id: "server.authorize-origin", name: "elsewhere, without iss", want: Warning, says: "Codex CLI 0.171 and Gemini CLI 0.61 cannot sign in", names: codexCLI,
+		faults: slices.Concat(asHas("authorization_endpoint", "https://login.example.com/authorize"), asLacks("authorization_response_iss_parameter_supported"))},
+	{id: "clients.gemini-cli", name: "another origin", want: Warning, says: "server.authorize-origin", names: geminiCLI,
+		faults: asHas("authorization_endpoint", "https://login.example.com/authorize")},
+	{id: "server.second-registration", name: "Cognito's own", want: Warning, says: "https://example.auth.us-east-1.amazoncognito.com/oauth2/register",
+		faults: at("GET", poolPath, func(_ *http.Request, a *fake) {
+			a.set("registration_endpoint", "https://example.auth.us-east-1.amazoncognito.com/oauth2/register")
+		})},
+	{id: "server.second-registration", name: "metadata documents", want: Warning, says: "client ID metadata documents",
+		faults: at("GET", poolPath, func(_ *http.Request, a *fake) { a.set("client_id_metadata_document_supported", true) })},
+	{id: "server.second-registration", name: "unreadable", want: Skip, says: "cannot tell", faults: status("GET", poolPath, 500)},
+	{id: "server.second-registration", name: "no keys", want: Skip, says: "jwks_uri", faults: asLacks("jwks_uri")},
 	{id: "server.cors", name: "none", want: Warning, says: "Access-Control-Allow-Origin", names: inspector, faults: at("GET", asPath, noCORS)},
 
 	{id: "server.cors", name: "no preflight", want: Warning, says: "mcp-protocol-version", faults: at("OPTIONS", asPath, func(_ *http.Request, a *fake) {

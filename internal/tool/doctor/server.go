@@ -86,6 +86,8 @@ func (d *doctor) authorizationServer(ctx context.Context) {
 	d.server = first.object
 	d.readServer(first)
 	d.readMethods()
+	d.checkOrigin()
+	d.checkSecondRegistration(ctx)
 	d.checkReadable(ctx, serverCORS, first.answer)
 }
 
