@@ -167,7 +167,8 @@ func TestBannerOfTheCookbook(t *testing.T) {
 // Each kind of redirect rule has a request that works.
 func TestEveryPresetAndRuleHasARequest(t *testing.T) {
 	for _, rules := range []string{
-		`"presets":["chatgpt"]`, `"presets":["n8n-cloud"]`, `"presets":["claude"]`, `"presets":["vscode"]`, `"loopback":true`,
+		`"presets":["chatgpt"]`, `"presets":["n8n-cloud"]`, `"presets":["antigravity"]`, `"presets":["copilot-studio"]`, `"presets":["gemini-enterprise"]`,
+		`"https":[{"pattern":"https://desktop.example.com/redirect","forwards":true}]`, `"presets":["claude"]`, `"presets":["vscode"]`, `"loopback":true`,
 		`"https":["https://*.example.com:8443/a'b/*"]`, `"private_use_schemes":["myapp"]`,
 	} {
 		s, text := with(t, `{"version":1,"scopes":[{"name":"mcp/read"},{"name":"mcp/write"}],"open_registration":"open","profiles":{"open":{"redirect_uris":{`+rules+`}},"other":{"redirect_uris":{`+rules+`}}}}`)

@@ -30,6 +30,7 @@ const (
 // presetURIs are redirect URIs of the presets that have no loopback.
 var presetURIs = []string{
 	"https://claude.ai/api/mcp/auth_callback", "https://chatgpt.com/connector_platform_oauth_redirect", "https://oauth.n8n.cloud/oauth2/callback",
+	"https://antigravity.google/oauth-callback", "https://global.consent.azure-apim.net/redirect/app", "https://vertexaisearch.cloud.google.com/oauth-redirect",
 }
 
 // openly returns a registration without token that the profile of open
