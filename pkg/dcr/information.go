@@ -44,9 +44,10 @@ func (c ClientInformation) MarshalJSON() ([]byte, error) {
 	if !c.IssuedAt.IsZero() {
 		o["client_id_issued_at"] = c.IssuedAt.Unix()
 	}
-	// REQUIRED beside a secret; 0 means that the secret does not expire
+	// REQUIRED for a client that was issued a secret, also where the response does
+	// not repeat the secret (RFC 7592 §3); 0 means that the secret does not expire
 	// (RFC 7591 §3.2.1).
-	if c.ClientSecret != "" {
+	if method := c.Metadata.TokenEndpointAuthMethod; c.ClientSecret != "" || method == AuthSecretBasic || method == AuthSecretPost {
 		o["client_secret_expires_at"] = 0
 	}
 	return json.Marshal(o)

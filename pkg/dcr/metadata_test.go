@@ -124,6 +124,9 @@ func TestClientInformationJSON(t *testing.T) {
 			ClientInformation{ClientID: "c", ClientSecret: "s", Metadata: ClientMetadata{GrantTypes: []string{GrantClientCredentials}, TokenEndpointAuthMethod: AuthSecretBasic}},
 			`{"client_id":"c","client_secret":"s","client_secret_expires_at":0,"grant_types":["client_credentials"],"redirect_uris":[],` +
 				`"response_types":[],"token_endpoint_auth_method":"client_secret_basic"}`},
+		{"confidential client that is read: without the secret, with its expiry", // RFC 7592 §3
+			ClientInformation{ClientID: "c", Metadata: ClientMetadata{RedirectURIs: []string{"https://a.example/"}, TokenEndpointAuthMethod: AuthSecretPost}},
+			`{"client_id":"c","client_secret_expires_at":0,"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"client_secret_post"}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -196,6 +196,27 @@ func TestManagementOnTheWire(t *testing.T) {
 	}
 }
 
+// RFC 7592 §3: a client that was issued a secret is told its expiry in each
+// response, although the secret is only in the first.
+func TestTheExpiryOfASecretIsInEachResponse(t *testing.T) {
+	s := newStack(t)
+	client := s.do("POST", "/register", s.iat, confidential)
+	path, tok := "/register/"+client.text("client_id"), client.text("registration_access_token")
+	read := s.do("GET", path, tok, "")
+	changed := s.do("PUT", path, tok, strings.Replace(confidential, "{", `{"client_id":"`+client.text("client_id")+`",`, 1))
+	for what, a := range map[string]answer{"GET": read, "PUT": changed} {
+		a.want(t, what, http.StatusOK, "")
+		if _, repeated := a.body["client_secret"]; repeated || a.body["client_secret_expires_at"] != 0.0 {
+			t.Errorf("%s = %s, want client_secret_expires_at 0 and no client_secret", what, a.raw)
+		}
+	}
+	public := s.do("POST", "/register", "", open)
+	read = s.do("GET", "/register/"+public.text("client_id"), public.text("registration_access_token"), "")
+	if _, there := read.body["client_secret_expires_at"]; there {
+		t.Errorf("a public client has the expiry of a secret: %s", read.raw)
+	}
+}
+
 // No request, successful or not, logs a secret, even at debug level.
 func TestSecretsStayOutOfTheLog(t *testing.T) {
 	s := newStack(t)

@@ -121,6 +121,9 @@ func TestManagementRevealsNothing(t *testing.T) {
 			}
 		})
 	}
+	if _, err := w.Read(ctx, info.ClientID, tok); err != nil {
+		t.Errorf("Read with a token that was used at a client that does not exist = %v, want it valid for its own client", err)
+	}
 	w.CheckConsistent()
 }
 
@@ -252,10 +255,10 @@ func TestClientAndTouch(t *testing.T) {
 	if err := w.Inner.ReplaceRegistration(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Client(ctx, info.ClientID); !errors.Is(err, broker.ErrNotFound) {
-		t.Errorf("disabled client: %v, want ErrNotFound", err)
+	if _, err := w.Client(ctx, info.ClientID); !errors.Is(err, broker.ErrDisabled) {
+		t.Errorf("disabled client: %v, want ErrDisabled", err)
 	}
 	if _, err := w.Read(ctx, info.ClientID, tok); err != nil {
-		t.Errorf("a disabled client can still be managed, got %v", err)
+		t.Errorf("a disabled client can still be read, got %v", err)
 	}
 }
