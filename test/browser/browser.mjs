@@ -33,9 +33,13 @@ export async function preview() {
 	return { ...JSON.parse(line), stop: () => { child.stdin.end(); return exited; } };
 }
 
-// allow presses Allow with the mouse as a user does: the pointer stays in the form
-// until the button is uncovered.
+// allow presses Allow with the mouse as a user does: the pointer moves to the
+// button and stays there until it is uncovered. The page is scrolled before, since
+// it would move away below a pointer that stays.
 export async function allow(page, options) {
-	await page.locator("#decide p").hover();
-	await page.getByRole("button", { name: "Allow", exact: true }).click(options);
+	const button = page.getByRole("button", { name: "Allow", exact: true });
+	await button.scrollIntoViewIfNeeded();
+	const { x, y, width, height } = await button.boundingBox();
+	await page.mouse.move(x + width / 2, y + height / 2, { steps: 3 });
+	await button.click(options);
 }
