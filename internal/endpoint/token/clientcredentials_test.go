@@ -46,6 +46,21 @@ func TestClientCredentialsMakesTheAppClientForTheFirstToken(t *testing.T) {
 	s.as(c, "/token", machineForm).want(401, "invalid_client")
 }
 
+// A client that is registered for one scope is refused another one that exists. If
+// it got the one that it is registered for, it would ask again and again.
+func TestAScopeThatAMachineIsNotRegisteredFor(t *testing.T) {
+	s := newStack(t)
+	c := s.register(dcr.AuthSecretBasic, func(r *broker.Registration) {
+		r.Profile, r.Metadata.GrantTypes, r.Metadata.RedirectURIs = "trusted", []string{dcr.GrantClientCredentials}, nil
+		r.Metadata.Scope = notes + "/read"
+	})
+	s.as(c, "/token", machineForm+"&scope="+notes+"/write").want(400, "invalid_scope")
+	s.as(c, "/token", machineForm+"&scope=openid+"+notes+"/write").want(400, "invalid_scope")
+	if got := s.as(c, "/token", machineForm+"&scope="+notes+"/write+"+notes+"/read").want(200, "").text("scope"); got != notes+"/read" {
+		t.Errorf("scope = %q, want %s/read", got, notes)
+	}
+}
+
 func TestClientCredentialsScopes(t *testing.T) {
 	s := newStack(t)
 	c := s.machine()
@@ -60,8 +75,9 @@ func TestClientCredentialsScopes(t *testing.T) {
 		{"scopes of the resource, with a slash", "&resource=" + mail + "/", mail + "/send", ""},
 		{"requested scopes of the resource", "&resource=" + notes + "&scope=" + notes + "/write+" + mail + "/send", notes + "/write", ""},
 		{"no scope of the resource", "&resource=" + mail + "&scope=" + notes + "/write", "", "invalid_scope"},
-		{"not registered", "&scope=" + notes + "/admin", "", "invalid_scope"},
-		{"openid, which needs a user", "&scope=openid", "", "invalid_scope"},
+		{"some are registered", "&scope=" + notes + "/read+" + notes + "/admin", notes + "/read", ""},
+		{"none exists", "&scope=" + notes + "/admin+offline_access", all, ""},
+		{"openid, which needs a user", "&scope=openid", all, ""},
 		{"another resource", "&resource=https://evil.example/mcp", "", "invalid_target"},
 		{"two resources", "&resource=" + notes + "&resource=" + mail, "", "invalid_target"},
 	}

@@ -138,6 +138,7 @@ func TestRefreshRefusals(t *testing.T) {
 		{"another resource", c, refreshForm(token) + "&resource=" + mail, "invalid_target"},
 		{"two resources", c, refreshForm(token) + "&resource=" + notes + "&resource=" + mail, "invalid_target"},
 		{"a scope that was not granted", c, refreshForm(token) + "&scope=" + notes + "/write", "invalid_scope"},
+		{"a scope that was not granted among others", c, refreshForm(token) + "&scope=openid+" + notes + "/read+" + notes + "/write", "invalid_scope"},
 		{"a repeated parameter", c, refreshForm(token) + "&refresh_token=" + token, "invalid_request"},
 	}
 	asked := s.cognito.Calls("token")
@@ -149,6 +150,22 @@ func TestRefreshRefusals(t *testing.T) {
 	}
 	s.wantStands(g.ID)
 	s.as(c, "/token", refreshForm(token)+"&resource="+notes+"/&scope=openid+offline_access+"+notes+"/read").want(200, "")
+}
+
+// Clients with fixed scopes send them in a refresh, too. The response says what the
+// token has.
+func TestScopesThatDoNotExistDoNotSpoilARefresh(t *testing.T) {
+	s := newStack(t)
+	c := s.public()
+	_, first := s.authorized(c)
+	token := first.text("refresh_token")
+	for _, scope := range []string{"openid+email+profile+offline_access", "mcp%3Atools", notes + "/read+nonsense"} {
+		a := s.as(c, "/token", refreshForm(token)+"&scope="+scope).want(200, "")
+		if got := a.text("scope"); got != first.text("scope") {
+			t.Errorf("scope=%s: scope = %q, want that of the grant, %q", scope, got, first.text("scope"))
+		}
+		token = a.text("refresh_token")
+	}
 }
 
 func TestParallelRefreshesAllGetTokens(t *testing.T) {

@@ -96,7 +96,7 @@ func (v *visit) begin(ctx context.Context, r Request) (*broker.Transaction, erro
 // registeredScopes are the scopes of the registration that today's policy still
 // allows.
 func registeredScopes(c client) []string {
-	return intersect(strings.Fields(c.reg.Metadata.Scope), c.profile.Scopes())
+	return broker.CommonScopes(strings.Fields(c.reg.Metadata.Scope), c.profile.Scopes())
 }
 
 // refuseSilent returns why a request with prompt=none cannot succeed for any

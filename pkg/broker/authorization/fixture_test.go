@@ -1,6 +1,7 @@
 package authorization
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -62,8 +63,10 @@ type world struct {
 	// read returns keysErr or confErr.
 	keysRead, confRead int
 	keysErr, confErr   error
-	// account has claims of the user's ID token.
+	// account has claims of the user's ID token, and scope the scopes of the access
+	// token.
 	account map[string]any
+	scope   string
 }
 
 // cognito signs alice in with any code. account has claims of her ID token, which
@@ -73,6 +76,8 @@ type cognito struct {
 	account map[string]any
 	// userInfo is the answer of userInfo; nil has no address.
 	userInfo func(context.Context) (broker.UserInfo, error)
+	// scope is that of the access token; empty is openid notes/read.
+	scope string
 }
 
 func (cognito) AuthorizeURL(v url.Values) string {
@@ -88,7 +93,7 @@ func (c cognito) Redeem(_ context.Context, app broker.AppCredentials, _, _, _ st
 	claims := map[string]any{"sub": "alice", "aud": app.ID, "cognito:username": "alice"}
 	maps.Copy(claims, c.account)
 	return broker.ParseTokens(app,
-		fake.JWT(map[string]any{"sub": "alice", "scope": "openid notes/read", "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
+		fake.JWT(map[string]any{"sub": "alice", "scope": cmp.Or(c.scope, "openid notes/read"), "origin_jti": "sign-in", "iat": now, "exp": now + 3600}), "refresh",
 		fake.JWT(claims))
 }
 
@@ -149,7 +154,7 @@ func (w *world) config() Config {
 			w.keysRead++
 			return w.ring, w.keysErr
 		},
-		Cognito: cognito{now: w.clock.Now, account: w.account}, LoginVersion: 2, Now: w.clock.Now,
+		Cognito: cognito{now: w.clock.Now, account: w.account, scope: w.scope}, LoginVersion: 2, Now: w.clock.Now,
 		Pause: func(context.Context, time.Duration) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -65,3 +65,33 @@ func TestAnEmptyDefaultIsInvalidScope(t *testing.T) {
 		})
 	}
 }
+
+// A Lambda trigger of the user pool can remove scopes from the access token. openid
+// alone is no grant for a client that requested more.
+func TestScopesThatTheUserPoolRemoved(t *testing.T) {
+	for _, tt := range []struct{ scope, granted string }{
+		{"openid notes/read", "openid notes/read"}, {"notes/read", "notes/read"}, {"openid", ""}, {"notes/write", ""},
+	} {
+		w := newWorld(t)
+		w.scope = tt.scope
+		var err error
+		if w.flow, err = New(w.config()); err != nil {
+			t.Fatal(err)
+		}
+		started, err := w.flow.Begin(t.Context(), sent(requestOf(clientID, webURI, "scope", "openid notes/read")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := started.Secret
+		_, err = w.flow.SignedIn(t.Context(), s, callback(s))
+		if d, ok := err.(*Denial); tt.granted == "" && (!ok || d.Refusal.Code != broker.InvalidScope) {
+			t.Errorf("token with %q: %v, want invalid_scope", tt.scope, err)
+		}
+		if tt.granted == "" {
+			continue
+		}
+		if q, err := w.flow.Ask(t.Context(), s); err != nil || strings.Join(q.Scopes, " ") != tt.granted {
+			t.Errorf("token with %q: the page has %q, %v, want %q", tt.scope, q.Scopes, err, tt.granted)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package authorization
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
@@ -85,8 +84,9 @@ func (v *visit) issueOrAsk(ctx context.Context, t *broker.Transaction, c client,
 	t.User, t.OriginJTI = tokens.User, tokens.OriginJTI
 	// A Lambda trigger of the pool may have removed scopes. The consent page
 	// shows the scopes that the token has.
-	t.Scopes = slices.DeleteFunc(t.Scopes, func(s string) bool { return !slices.Contains(tokens.Scopes, s) })
-	if len(t.Scopes) == 0 {
+	requested := t.Scopes
+	t.Scopes = broker.CommonScopes(requested, tokens.Scopes)
+	if len(t.Scopes) == 0 || broker.PublicScopes(t.Scopes) == "" && broker.PublicScopes(requested) != "" {
 		return "", f.deny(c, broker.Refusal{Code: broker.InvalidScope, Description: "the user pool granted none of the scopes"})
 	}
 	t.SetTokens(v.ring, tokens)

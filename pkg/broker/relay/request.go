@@ -66,7 +66,7 @@ func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, erro
 	if r.RefreshToken.IsZero() {
 		return nil, broker.Refuse(dcr.InvalidRequest, "refresh_token is required")
 	}
-	if _, err := r.ScopesWithin(strings.Fields(reg.Metadata.Scope), token.NotRegistered); err != nil {
+	if _, err := r.ScopesWithin(strings.Fields(reg.Metadata.Scope), atCognito, token.NotRegistered); err != nil {
 		return nil, err
 	}
 	return url.Values{"grant_type": {r.GrantType}, "refresh_token": {r.RefreshToken.Reveal()}}, nil
@@ -77,7 +77,7 @@ func refreshParams(r *token.Request, reg *broker.Registration) (url.Values, erro
 // Without a scope Cognito would grant all scopes of the app client.
 func clientCredentialsParams(r *token.Request, reg *broker.Registration) (url.Values, error) {
 	registered := strings.Fields(reg.Metadata.Scope)
-	scopes, err := r.ScopesWithin(registered, token.NotRegistered)
+	scopes, err := r.ScopesWithin(registered, atCognito, token.NotRegistered)
 	if err != nil {
 		return nil, err
 	}
@@ -90,3 +90,7 @@ func clientCredentialsParams(r *token.Request, reg *broker.Registration) (url.Va
 	}
 	return params, nil
 }
+
+// atCognito reports whether Cognito could have a scope. It does not have
+// offline_access, which many clients request.
+func atCognito(scope string) bool { return scope != "offline_access" }

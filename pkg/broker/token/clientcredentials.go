@@ -68,15 +68,15 @@ func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 // withholds something, wanted looks in the newest one. Nothing ends: when the
 // operator restores the policy, the client has its scopes again.
 func (c clientCredentials) wanted(ctx context.Context) (scopes []string, resource string, err error) {
-	requested, err := c.requested()
-	if err != nil {
-		return nil, "", err
-	}
 	name, err := c.OneResource()
 	if err != nil {
 		return nil, "", err
 	}
 	conf, err := c.Configuration(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	requested, err := c.requested(conf)
 	if err != nil {
 		return nil, "", err
 	}
@@ -90,19 +90,17 @@ func (c clientCredentials) wanted(ctx context.Context) (scopes []string, resourc
 	return c.allowed(conf, requested, name)
 }
 
-// requested returns the requested scopes, or all that the client is registered for
-// (RFC 6749 §3.3).
-func (c clientCredentials) requested() ([]string, error) {
-	registered := strings.Fields(c.reg.Metadata.Scope)
-	scopes, err := c.ScopesWithin(registered, NotRegistered)
-	if err != nil {
-		return nil, err
-	}
-	if len(scopes) == 0 {
-		scopes = registered
-	}
+// requested returns the requested scopes that the client is registered for. If no
+// requested scope exists, these are all that it is registered for, as in a request
+// without scope.
+func (c clientCredentials) requested(conf *configuration.Configuration) ([]string, error) {
 	// Without a user there is no sign-in.
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == broker.ScopeOpenID }), nil
+	registered := slices.DeleteFunc(strings.Fields(c.reg.Metadata.Scope), func(s string) bool { return s == broker.ScopeOpenID })
+	scopes := broker.ChooseScopes(strings.Fields(c.Scope), registered, registered, conf.Grants)
+	if len(scopes) == 0 {
+		return nil, broker.Refuse(broker.InvalidScope, "none of the requested scopes is one that the client is registered for")
+	}
+	return scopes, nil
 }
 
 // allowed returns those of the requested scopes that the profile allows and that

@@ -46,8 +46,20 @@ func (r *refresh) check(ctx context.Context, g *broker.Grant, _ *broker.SealedTo
 	if err := r.checkResource(g); err != nil {
 		return err
 	}
-	// RFC 6749 §6: the scope must not have more than what the user granted.
-	_, err := r.ScopesWithin(broker.WithOpenID(g.Scopes), "was not granted by the user; a refresh adds no scope, so send the user to /authorize to ask for it")
+	return r.checkScope(ctx, g)
+}
+
+// checkScope checks that the request asks for no more than the user granted (RFC
+// 6749 §6).
+func (r *refresh) checkScope(ctx context.Context, g *broker.Grant) error {
+	if r.Scope == "" {
+		return nil
+	}
+	conf, err := r.Configuration(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.ScopesWithin(g.Scopes, conf.Grants, "was not granted by the user; a refresh adds no scope, so send the user to /authorize to ask for it")
 	return err
 }
 

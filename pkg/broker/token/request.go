@@ -90,16 +90,20 @@ func validVerifier(s string) bool {
 // registration.
 const NotRegistered = "is not one that the client is registered for"
 
-// ScopesWithin returns the requested scopes, each once, or a *broker.Refusal if
-// one of them is not in allowed; why completes its description. ScopesWithin
-// leaves out offline_access, which many clients request and Cognito does not have.
-func (r *Request) ScopesWithin(allowed []string, why string) ([]string, error) {
+// ScopesWithin returns the requested scopes that are allowed, each once, or a
+// *broker.Refusal if a known one is not allowed; why completes its description.
+// ScopesWithin leaves out unknown ones: many clients always request the same
+// scopes, such as openid and offline_access, whatever the metadata says.
+func (r *Request) ScopesWithin(allowed []string, known func(scope string) bool, why string) ([]string, error) {
 	var scopes []string
 	for s := range strings.FieldsSeq(r.Scope) {
-		if s == "offline_access" || slices.Contains(scopes, s) {
+		if slices.Contains(scopes, s) {
 			continue
 		}
 		if !slices.Contains(allowed, s) {
+			if !known(s) {
+				continue
+			}
 			return nil, broker.Refuse(broker.InvalidScope, "the scope "+dcr.Quote(s)+" "+why)
 		}
 		scopes = append(scopes, s)
