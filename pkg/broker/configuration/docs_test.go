@@ -143,7 +143,7 @@ func TestDocumentedExampleForBrokeredMode(t *testing.T) {
 		!got.Users().Allow([]string{"staff"}, []string{"COGNITO"}) || got.Users().Allow(nil, []string{"COGNITO"}) {
 		t.Errorf("hosted does not match the text: %+v", got)
 	}
-	if got := partner; got.AppClient() != policy.DedicatedAppClient || got.Consent() != policy.ConsentAlways || got.Lifetimes().Unconfirmed != 720*time.Hour ||
+	if got := partner; got.AppClient() != policy.SharedAppClient || got.Consent() != policy.ConsentAlways || got.Lifetimes().Unconfirmed != 720*time.Hour ||
 		!got.Users().Allow(nil, []string{"PartnerSSO"}) || got.Users().Allow([]string{"staff"}, []string{"COGNITO"}) {
 		t.Errorf("partner does not match the text: %+v", got)
 	}
