@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/url"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -64,6 +65,29 @@ func testRegistrationsWithFixedScopes(t *testing.T, d *deployment) {
 		if got := r.member("scope"); got != want || got == "" {
 			t.Errorf("%s: registered scope = %q, want %q, as without scope", tt.client, got, want)
 		}
+	}
+}
+
+// A refresh adds no scope to what the user granted. Scopes that do not exist do not
+// spoil it.
+func TestScopesOfARefresh(t *testing.T) { each(t, testScopesOfARefresh, broker.ModeBrokered) }
+
+func testScopesOfARefresh(t *testing.T, d *deployment) {
+	d.needsUser(t)
+	if d.stack == nil {
+		t.Skip("not run: needs the scopes of the local stack, without E2E_BASE_URL")
+	}
+	r := d.register(t, publicClient)
+	q := d.request(r.id)
+	q.Set("scope", "mcp/read")
+	token := d.exchange(t, d.authorize(t, d.browser(), q).Get("code"), r.id).member("refresh_token")
+	refresh := func(scope string) answer {
+		t.Helper()
+		return d.send(t, "POST /token", "grant_type=refresh_token&client_id="+r.id+"&refresh_token="+token+"&scope="+url.QueryEscape(scope), formBody)
+	}
+	wantError(t, "a refresh for a scope that was not granted", refresh("mcp/read mcp/write"), 400, "invalid_scope")
+	if a := refresh("openid email offline_access"); a.status != 200 || a.member("scope") != "mcp/read" {
+		t.Errorf("a refresh with fixed scopes = %d, scope %q, want 200 with mcp/read", a.status, a.member("scope"))
 	}
 }
 
