@@ -69,10 +69,9 @@ func (b *Broker) addEdgeSecret(p *Props) {
 			PasswordLength:       jsii.Number(64),
 			ExcludePunctuation:   jsii.Bool(true),
 		},
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // nothing was sealed with it
 	})
-	made := b.EdgeSecret.Node().DefaultChild().(awssecretsmanager.CfnSecret)
-	made.CfnOptions().SetDeletionPolicy("")
-	suppressNag(made, "SMG4", "CloudFront gets a new value only with a deployment; docs/operations.md says how it changes.")
+	suppressNag(b.EdgeSecret.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "CloudFront gets a new value only with a deployment; docs/operations.md says how it changes.")
 }
 
 // addUserPool uses the user pool of p, or creates one. A user pool that it
