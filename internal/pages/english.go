@@ -131,11 +131,6 @@ var english = messages{
 				"Each app gets a sign-in page of its own, and the operator's user pool has used up the 20 that there are. Nothing is lost.",
 				"Tell the operator, who can let apps share one. Then the same link works.",
 			},
-			SignInFailed: {
-				"The sign-in did not work",
-				"The sign-in service refused it or could not finish it. The app has been given nothing.",
-				"Go back to the app and connect again.",
-			},
 			Unavailable: {
 				"This does not work at the moment",
 				"A service that is needed does not answer.",

@@ -241,7 +241,6 @@ func TestProblemsHaveTheirStatus(t *testing.T) {
 		{ProblemView{Problem: NotFound}, 404, ""},
 		{ProblemView{Problem: Internal}, 500, ""},
 		{ProblemView{Problem: Problem(99)}, 500, ""},
-		{ProblemView{Problem: SignInFailed}, 502, ""},
 		{ProblemView{Problem: Busy}, 503, "5"},
 		{ProblemView{Problem: Busy, RetryAfter: 1001 * time.Millisecond}, 503, "2"}, // rounded up to whole seconds
 		{ProblemView{Problem: Full}, 503, "600"},

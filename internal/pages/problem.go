@@ -44,8 +44,6 @@ const (
 	Full
 	// StylesUsedUp is a user pool without a free branding style.
 	StylesUsedUp
-	// SignInFailed is an error of Cognito that the client does not get.
-	SignInFailed
 	// Unavailable is a store or Cognito that does not answer.
 	Unavailable
 	// NotFound is a path without a page.
@@ -54,7 +52,7 @@ const (
 
 // Problems has all problems.
 var Problems = []Problem{Internal, UnknownClient, MetadataDocument, NotApproved, SwitchedOff, BadRedirectURI, BadRequest, Expired, OtherBrowser, NoAccess, OtherProvider, Busy, Full,
-	StylesUsedUp, SignInFailed, Unavailable, NotFound}
+	StylesUsedUp, Unavailable, NotFound}
 
 // An answer is the HTTP side of a problem.
 type answer struct {
@@ -85,7 +83,6 @@ var answers = [...]answer{
 	Busy:             {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
 	Full:             {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
 	StylesUsedUp:     {http.StatusServiceUnavailable, "temporarily_unavailable", 10 * time.Minute},
-	SignInFailed:     {http.StatusBadGateway, "server_error", 0},
 	Unavailable:      {http.StatusServiceUnavailable, "temporarily_unavailable", 5 * time.Second},
 	NotFound:         {http.StatusNotFound, "invalid_request", 0},
 }

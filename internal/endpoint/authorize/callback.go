@@ -50,7 +50,7 @@ func (e *Endpoint) callback(w http.ResponseWriter, r *http.Request) {
 func (e *Endpoint) callbackFailed(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	// Cognito's code was not used, so the user can load this address again.
-	if p.Kind == authorization.NotReady {
+	if p.Kind == authorization.NotReady || p.Kind == authorization.Unavailable {
 		e.showProblem(w, r, p)
 		return
 	}
@@ -77,7 +77,6 @@ var problemNames = map[authorization.ProblemKind]string{
 	authorization.SwitchedOff:    "switched_off",
 	authorization.Expired:        "expired",
 	authorization.OtherBrowser:   "other_browser",
-	authorization.SignInFailed:   "sign_in_failed",
 }
 
 // explain shows the page of a callback that failed.

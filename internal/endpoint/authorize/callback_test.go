@@ -246,7 +246,7 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 	for _, tt := range []struct {
 		method string
 		remote bool // the client receives the error
-	}{{"TakeStep", false}, {"Registration", false}, {"ReplaceTransaction", true}} {
+	}{{"Transaction", false}, {"Registration", false}, {"TakeStep", false}, {"ReplaceTransaction", true}} {
 		for _, point := range []fake.Point{fake.NotApplied, fake.ReplyLost} {
 			t.Run(tt.method+" "+point.String(), func(t *testing.T) {
 				w := newWorld(t)
@@ -262,7 +262,16 @@ func TestCallbackWhenTheStoreFails(t *testing.T) {
 						t.Error("there is a consent page for a sign-in that was given up")
 					}
 				} else {
-					b.wantFailure(a, http.StatusBadRequest, "") // the request before it logged the failure
+					wantPage(t, a, http.StatusServiceUnavailable, "")
+					if a.header.Get("Retry-After") == "" {
+						t.Error("no Retry-After")
+					}
+					again := b.get(callback) // the user loads the page again
+					if tt.method == "TakeStep" && point == fake.ReplyLost {
+						b.wantFailure(again, http.StatusBadRequest, "")
+					} else if !again.asks() {
+						t.Errorf("loaded again: status %d, location %q, want the consent page", again.status, again.location)
+					}
 				}
 				w.wantNoGrant()
 				w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)

@@ -31,12 +31,34 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			wantPage(t, page, http.StatusBadRequest, "decided already")
 			w.wantNoGrant()
 		})
-		t.Run("Registration "+point.String(), func(t *testing.T) {
-			w, _, a := start(t, "Registration")
-			wantPage(t, a, http.StatusBadGateway, "")
-			w.wantNoGrant()
-			w.wantRevoked(1)
-		})
+		// Nothing that the broker reads can lose the decision: it comes before the step.
+		for _, method := range []string{"Transaction", "Registration"} {
+			t.Run(method+" "+point.String(), func(t *testing.T) {
+				for _, decision := range []string{"allow", "cancel", "switch"} {
+					w := newWorld(t)
+					b := w.browser()
+					page := b.arrive(requestOf(w.register("open", nil, webURI), webURI), "alice")
+					w.Store.FailNext(method, 1, point)
+					a := b.decide(page, decision)
+					if method == "Registration" && decision == "switch" {
+						a.target(t) // does not read it
+						continue
+					}
+					if a.status != http.StatusSeeOther || !a.asks() {
+						t.Fatalf("%s: status %d, location %q, want the consent page", decision, a.status, a.location)
+					}
+					w.Store.FailNext(method, 1, point)
+					unavailable := b.get(a.location)
+					wantPage(t, unavailable, http.StatusServiceUnavailable, "")
+					if unavailable.header.Get("Retry-After") == "" {
+						t.Errorf("%s: no Retry-After", decision)
+					}
+					w.wantNoGrant()
+					w.wantRevoked(0)
+					w.wantCode(b.decide(b.get(a.location), "allow").target(t), webURI)
+				}
+			})
+		}
 		t.Run("CreateGrant "+point.String(), func(t *testing.T) {
 			w, b, a := start(t, "CreateGrant")
 			if point == fake.ReplyLost {

@@ -268,7 +268,7 @@ func (w *world) allow(v url.Values, user string) *url.URL {
 	return b.decide(b.arrive(v, user), "allow").target(w.T)
 }
 
-func TestAtMostFiveCallsAStep(t *testing.T) {
+func TestAtMostSixCallsAStep(t *testing.T) {
 	w := newWorld(t)
 	id := w.register("open", nil, webURI)
 	w.browser().authorize(requestOf(id, webURI)) // so that the app client exists
@@ -285,11 +285,11 @@ func TestAtMostFiveCallsAStep(t *testing.T) {
 	var page answer
 	step("GET /authorize", 3, func() { a = b.authorize(requestOf(id, webURI)) })
 	callback := b.signIn(a, "alice")
-	step("GET /callback", 4, func() { b.get(callback) })
+	step("GET /callback", 5, func() { b.get(callback) })
 	step("GET /consent", 2, func() { page = b.consent() })
-	step("POST /authorize, allow", 5, func() { b.decide(page, "allow") })
+	step("POST /authorize, allow", 6, func() { b.decide(page, "allow") })
 	callback = b.signIn(b.authorize(requestOf(id, webURI)), "alice")
-	step("GET /callback, remembered", 5, func() { a = b.get(callback) })
+	step("GET /callback, remembered", 6, func() { a = b.get(callback) })
 	w.wantCode(a.at(t), webURI)
 	page = b.arrive(requestOf(id, webURI, "prompt", "consent"), "alice")
 	step("POST /authorize, switch", 5, func() { b.decide(page, "switch") })

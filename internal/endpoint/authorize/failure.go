@@ -59,7 +59,6 @@ var pageOf = [...]pages.Problem{
 	authorization.Busy:             pages.Busy,
 	authorization.Full:             pages.Full,
 	authorization.StylesUsedUp:     pages.StylesUsedUp,
-	authorization.SignInFailed:     pages.SignInFailed,
 	authorization.Unavailable:      pages.Unavailable,
 	authorization.NotReady:         pages.Unavailable,
 	authorization.Undecided:        pages.Unavailable,

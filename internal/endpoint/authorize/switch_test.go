@@ -74,11 +74,14 @@ func TestSwitchWhenSomethingFails(t *testing.T) {
 				a := b.decide(page, "switch")
 				if method == "DeleteTransaction" {
 					a.target(t)
-				} else {
-					wantPage(t, a, http.StatusBadGateway, "")
+					wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "")
+					w.wantNoGrant()
+				} else { // the user can decide again
+					if !a.asks() {
+						t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
+					}
+					w.wantCode(b.decide(b.get(a.location), "allow").target(t), webURI)
 				}
-				wantPage(t, b.decide(page, "allow"), http.StatusBadRequest, "")
-				w.wantNoGrant()
 				b.arrive(requestOf(id, webURI), "bob")
 			})
 		}

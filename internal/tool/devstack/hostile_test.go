@@ -58,7 +58,7 @@ func hostileParameters() []string {
 	}
 	parameters = append(parameters, "client_id=CLIENT&token=x", "client_id=CLIENT&token=a.b.c", "client_id=CLIENT&token=dcr_rt_"+long[:78], "client_id=CLIENT&client_secret=x&token=x")
 	// The names of problems are those that the broker itself puts into the address.
-	for _, problem := range []string{"internal", "bad_request", "bad_redirect_uri", "unknown_client", "not_approved", "expired", "other_browser", "sign_in_failed"} {
+	for _, problem := range []string{"internal", "bad_request", "bad_redirect_uri", "unknown_client", "not_approved", "expired", "other_browser"} {
 		parameters = append(parameters, "problem="+problem)
 	}
 	return parameters

@@ -78,20 +78,23 @@ func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (O
 // code.
 func (v *visit) allow(ctx context.Context) (Outcome, error) {
 	f := v.flow
-	t, err := v.decide(ctx)
+	w, err := v.waiting(ctx)
+	if err == nil {
+		w.t, err = v.decide(ctx)
+	}
 	if errors.Is(err, broker.ErrConflict) {
 		return v.allowedBefore(ctx)
 	}
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	c, err := v.clientOf(ctx, t)
-	if err == nil && !c.admits(t.User) {
-		err = c.notAdmitted(t.User)
+	t, c := w.t, w.client
+	if w.refused == nil && !c.admits(t.User) {
+		w.refused = c.notAdmitted(t.User)
 	}
-	if err != nil {
+	if w.refused != nil {
 		v.endTransaction(ctx, t)
-		return Outcome{}, inLanguage(notRepeatable(err), t.Lang)
+		return Outcome{}, inLanguage(w.refused, t.Lang)
 	}
 	code, err := v.issue(ctx, t)
 	if err != nil {
@@ -103,6 +106,38 @@ func (v *visit) allow(ctx context.Context) (Outcome, error) {
 		v.remember(ctx, t)
 	}
 	return Outcome{Lang: t.Lang, URL: f.codeURL(t, code), Redirect: c.redirect}, nil
+}
+
+// waiting is a transaction that waits for the user's decision. refused is why its
+// client cannot be used any more; client is empty then.
+type waiting struct {
+	t       *broker.Transaction
+	client  client
+	refused error
+}
+
+// waiting reads what a decision needs, before its step is taken: a step is taken
+// once, so what fails after it cannot be repeated.
+func (v *visit) waiting(ctx context.Context) (waiting, error) {
+	t, err := v.toDecide(ctx)
+	if err != nil {
+		return waiting{}, err
+	}
+	c, err := v.clientOf(ctx, t)
+	if repeatable(err) {
+		return waiting{}, err
+	}
+	return waiting{t, c, err}, nil
+}
+
+// toDecide reads the transaction. It returns ErrConflict unless the transaction
+// waits for the user's decision.
+func (v *visit) toDecide(ctx context.Context) (*broker.Transaction, error) {
+	t, err := v.flow.config.Store.Transaction(ctx, v.secret.key())
+	if err == nil && t.Step != broker.StepSignedIn {
+		err = broker.ErrConflict
+	}
+	return t, err
 }
 
 // decide takes the step of the decision.
@@ -148,22 +183,17 @@ func undecided(err error) *Problem {
 	case errors.Is(err, broker.ErrConflict):
 		return decidedAlready()
 	}
+	if p, ok := errors.AsType[*Problem](err); ok && p.Kind == NotReady {
+		return p
+	}
 	return &Problem{Kind: Undecided, Detail: "the decision could not be stored", Cause: err}
 }
 
-// refuse takes the step of a decision that is no consent. It deletes a remembered
-// consent first: if that fails, the step is not taken, and the user can decide
-// again. The other order could leave a consent that the user has withdrawn.
-func (v *visit) refuse(ctx context.Context) (*broker.Transaction, error) {
-	store := v.flow.config.Store
-	t, err := store.Transaction(ctx, v.secret.key())
-	if err != nil {
-		return nil, err
-	}
-	if t.Step != broker.StepSignedIn {
-		return nil, broker.ErrConflict
-	}
-	if err := store.DeleteConsent(ctx, v.consentKey(t)); err != nil {
+// refuse takes the step of a decision about t that is no consent. It deletes a
+// remembered consent first: if that fails, the step is not taken, and the user can
+// decide again. The other order could leave a consent that the user has withdrawn.
+func (v *visit) refuse(ctx context.Context, t *broker.Transaction) (*broker.Transaction, error) {
+	if err := v.flow.config.Store.DeleteConsent(ctx, v.consentKey(t)); err != nil {
 		return nil, fmt.Errorf("delete the consent: %w", err)
 	}
 	return v.decide(ctx)
@@ -173,16 +203,19 @@ func (v *visit) refuse(ctx context.Context) (*broker.Transaction, error) {
 // client gets access_denied.
 func (v *visit) cancel(ctx context.Context) (Outcome, error) {
 	f := v.flow
-	t, err := v.refuse(ctx)
+	w, err := v.waiting(ctx)
+	if err == nil {
+		w.t, err = v.refuse(ctx, w.t)
+	}
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	c, err := v.clientOf(ctx, t)
+	t := w.t
 	f.recordDecision(ctx, t, telemetry.ConsentRefused, "cancel")
 	v.endTransaction(ctx, t)
-	if err != nil {
-		return Outcome{Ended: true}, inLanguage(notRepeatable(err), t.Lang)
+	if w.refused != nil {
+		return Outcome{Ended: true}, inLanguage(w.refused, t.Lang)
 	}
 	denied := url.Values{"error": {string(AccessDenied)}, "error_description": {"the user denied the request"}}
-	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Redirect: c.redirect, Ended: true}, nil
+	return Outcome{Lang: t.Lang, URL: respond(t.RedirectURI, f.config.Issuer, t.State, denied), Redirect: w.client.redirect, Ended: true}, nil
 }

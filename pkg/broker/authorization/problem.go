@@ -42,8 +42,6 @@ const (
 	Full
 	// StylesUsedUp is a user pool without a free branding style.
 	StylesUsedUp
-	// SignInFailed is a sign-in that must start again at the client.
-	SignInFailed
 	// Unavailable is a store that does not answer. The same request may succeed
 	// later.
 	Unavailable
@@ -111,13 +109,11 @@ func inLanguage(err error, lang string) error {
 	return p
 }
 
-// notRepeatable returns err for a user who cannot send the same request again,
-// because the step of the transaction is taken.
-func notRepeatable(err error) error {
-	if p, ok := errors.AsType[*Problem](err); ok && (p.Kind == Unavailable || p.Kind == NotReady) {
-		p.Kind = SignInFailed
-	}
-	return err
+// repeatable reports whether the same request may succeed later, if err came before
+// any effect.
+func repeatable(err error) bool {
+	p, ok := errors.AsType[*Problem](err)
+	return ok && (p.Kind == Unavailable || p.Kind == NotReady)
 }
 
 // provisionProblem is the Problem of an app client that could not be made.

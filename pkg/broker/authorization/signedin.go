@@ -36,22 +36,30 @@ func (v *visit) signedIn(ctx context.Context, cb Callback) (string, error) {
 	if !s.matches(cb.State, s.state()) {
 		return "", &Problem{Kind: OtherBrowser, Detail: "state is not of this transaction"}
 	}
-	t, err := v.takeStep(ctx, broker.StepStarted, broker.StepRedeeming)
+	// A step is taken once, so everything that the broker reads comes first: if it
+	// fails, the browser can load this address again.
+	t, err := f.transaction(ctx, s)
 	if err != nil {
 		return "", err
 	}
+	if t.Step != broker.StepStarted {
+		return "", takenAlready(nil)
+	}
 	c, err := v.clientOf(ctx, t)
 	if err != nil {
-		return "", notRepeatable(err)
+		return "", err
+	}
+	app, err := v.signInApp(t)
+	if err != nil {
+		return "", err
+	}
+	if t, err = v.takeStep(ctx, broker.StepStarted, broker.StepRedeeming); err != nil {
+		return "", err
 	}
 	if cb.Error != "" {
 		return "", f.deny(c, broker.Refusal{
 			Code: publicCode(cb.Error), Description: broker.PublicDescription(cb.ErrorDescription), Cause: errors.New("cognito: " + dcr.Quote(cb.Error)),
 		})
-	}
-	app, err := v.signInApp(t)
-	if err != nil {
-		return "", err
 	}
 	tokens, err := f.config.Cognito.Redeem(ctx, app, cb.Code, s.verifier(), f.config.Issuer+broker.CallbackPath)
 	if err != nil {
@@ -120,13 +128,17 @@ func (v *visit) takeStep(ctx context.Context, from, to broker.Step) (*broker.Tra
 	case errors.Is(err, broker.ErrNotFound):
 		return nil, expired("this sign-in has expired")
 	case errors.Is(err, broker.ErrConflict):
-		return nil, &Problem{Kind: Expired, Detail: "this step of the sign-in was taken already", Cause: err}
+		return nil, takenAlready(err)
 	case err != nil:
-		// The broker does not know whether the step was taken, so no request can
-		// try it again.
-		return nil, &Problem{Kind: SignInFailed, Detail: "the sign-in could not be read", Cause: err}
+		// If the step was not taken, the same request may succeed later. If it was,
+		// that request learns so.
+		return nil, unavailable("the sign-in could not be stored", err)
 	}
 	return t, nil
+}
+
+func takenAlready(cause error) *Problem {
+	return &Problem{Kind: Expired, Detail: "this step of the sign-in was taken already", Cause: cause}
 }
 
 // Denied returns the Denial with this code if the callback of this browser

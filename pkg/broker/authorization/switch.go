@@ -10,19 +10,28 @@ import (
 
 // switchAccount lets the user sign in with another account: it revokes the
 // sign-in at Cognito, signs the browser out there, and starts the request again
-// in a new transaction. Resume continues the new transaction.
+// in a new transaction. Resume continues the new transaction. It stores the new
+// transaction before it takes the step of the old one: if the store fails, the user
+// can decide again.
 func (v *visit) switchAccount(ctx context.Context) (Outcome, error) {
 	f := v.flow
-	old, err := v.refuse(ctx)
+	old, err := v.toDecide(ctx)
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
 	next := &visit{f, v.conf, v.ring, newSecret(f.config.Now())}
 	t, err := next.repeat(ctx, old)
-	v.endTransaction(ctx, old)
-	if err != nil {
-		return Outcome{Ended: true}, inLanguage(notRepeatable(err), old.Lang)
+	if repeatable(err) {
+		return Outcome{}, undecided(err)
 	}
+	if err != nil {
+		return Outcome{}, inLanguage(err, old.Lang)
+	}
+	if old, err = v.refuse(ctx, old); err != nil {
+		f.forget(ctx, t)
+		return Outcome{}, undecided(err)
+	}
+	v.endTransaction(ctx, old)
 	return Outcome{Lang: t.Lang, URL: f.config.Cognito.LogoutURL(t.CognitoID, f.config.Issuer+broker.SignedOutPath), Next: next.secret, Ended: true}, nil
 }
 
