@@ -147,7 +147,7 @@ type DocumentLimits struct {
 	// may have at the same time. In brokered mode the shared one counts once.
 	AppClients int `json:"app_clients,omitzero" range:"1..10000" absent:"leave it out for no limit"`
 	// CreationsPerHour is how many registrations there may be in an hour for each
-	// host of redirect URIs.
+	// redirect rule.
 	CreationsPerHour int `json:"creations_per_hour,omitzero" range:"1..10000" absent:"leave it out for no limit"`
 	// CreationsPerHourPerToken is how many registrations there may be in an hour
 	// with one initial access token, or by one subject of a token issuer.
