@@ -120,7 +120,7 @@ const SecretPurpose = "app_client"
 // be opened in another record, nor after the app client has been created again.
 func (a *AppClient) SecretOwner() string { return a.Key + "/" + a.Marker }
 
-// Usable reports whether the app client can be used for what it is for: users can
+// Usable reports whether the app client can be used for its purpose: users can
 // sign in through it, or it gets tokens with client_credentials. branding is
 // whether the sign-in pages are those of managed login (version 2). If it
 // returns false, a Provisioner adds what is missing.

@@ -16,9 +16,10 @@ type UserRecord struct {
 }
 
 // A GrantStore keeps transactions, grants, Cognito's tokens, consents and the
-// resources of machine tokens. Implementations promise the same as those of Store: they are safe for concurrent use, reads see all
-// writes that have returned, values are copied in and out, a call that is sent
-// twice has the effect and result of one call, and an expired record is absent.
+// resources of machine tokens. Implementations promise the same as those of Store:
+// they are safe for concurrent use, reads see all writes that have returned, values
+// are copied in and out, a call that is sent twice has the effect and result of one
+// call, and an expired record is absent.
 // Strings are stored byte for byte, UTF-8 or not, since some of them (such as
 // state) are chosen by the client. Times are stored as whole seconds in UTC. An
 // empty list is read as nil.

@@ -24,8 +24,8 @@
 // Config.AppClients if that is set; an aud with this resource if it has an aud
 // or Config.RequireAudience is set; and every scope that the request needs. A token
 // of client_credentials has no aud; with Config.RequireAudience, it is valid if
-// Config.AppClients names its app client. ID tokens, which are signed with the same keys, are refused. nbf is ignored;
-// Cognito does not send it.
+// Config.AppClients names its app client. ID tokens, which are signed with the
+// same keys, are refused. nbf is ignored; Cognito does not send it.
 //
 // Cognito has a client registration and client ID metadata documents of its own. If
 // an administrator opens one of them on the broker's pool, clients get tokens with

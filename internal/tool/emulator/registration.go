@@ -4,7 +4,7 @@ package emulator
 // DescribeUserPool returns it. The registration endpoint itself is left out.
 type DCRConfiguration struct {
 	EnableStatus            string   `json:",omitempty"` // Enabled or Disabled
-	OpenDcrEnabled          bool     // nobody needs a token
+	OpenDcrEnabled          bool     // clients need no token
 	AuthenticatedGrantTypes []string `json:",omitempty"`
 	OpenDcrGrantTypes       []string `json:",omitempty"`
 	AllowedScopes           []string `json:",omitempty"` // besides those of OpenID Connect

@@ -4,13 +4,14 @@
 // RFC 9700). Flow has one method for each request of the browser: Begin,
 // SignedIn, Ask, Decide, and Resume after the user changed accounts.
 //
-// A cookie with a random Secret ties a transaction to one browser, which can have
-// several at once: each has a cookie of its own, and an ID that says which cookie
-// a request is about. The store has only the hash of the secret. Everything else about the transaction that must
-// not be guessed is derived from the secret: the state and the PKCE verifier for
-// Cognito, the CSRF token of the consent page, and the authorization code. So
-// the stored transaction is of no use without the cookie, and a decision that
-// arrives twice yields the same code. Each step of a transaction is taken once.
+// A cookie with a random Secret ties a transaction to one browser. A browser can
+// have several transactions at once: each has a cookie of its own, and an ID that
+// says which cookie a request is about. The store has only the hash of the secret.
+// Everything else about the transaction that must not be guessed is derived from
+// the secret: the state and the PKCE verifier for Cognito, the CSRF token of the
+// consent page, and the authorization code. So the stored transaction is of no use
+// without the cookie, and a decision that arrives twice yields the same code. Each
+// step of a transaction is taken once.
 //
 // The user signs in before the consent page, and no code leaves the broker
 // before the user has consented.

@@ -47,7 +47,7 @@ func TestAnEmptyDefaultIsInvalidScope(t *testing.T) {
 		scope, granted string
 	}{
 		{"the resource has none of the defaults", []string{"notes/read"}, []string{"notes/write"}, "-", ""},
-		{"the same for a scope that nobody knows", []string{"notes/read"}, []string{"notes/write"}, "openid nonsense", ""},
+		{"the same for an unknown scope", []string{"notes/read"}, []string{"notes/write"}, "openid nonsense", ""},
 		{"only openid is left", []string{"openid", "notes/read"}, []string{"openid", "notes/write"}, "-", ""},
 		{"the profile has no other default than openid", []string{"openid"}, []string{"openid"}, "-", "openid"},
 	} {

@@ -113,9 +113,10 @@ func (l *Lifecycle) registerFirst(ctx context.Context, a *registration.Admission
 	return r, nil
 }
 
-// registerRepeated handles a registration that already exists. Anybody can repeat
-// an open registration, so that is no use of it and does not move the end of its
-// life, once a user has used it. After the end it is registered again.
+// registerRepeated handles a registration that already exists. Any client can
+// repeat an open registration, so a repeat is not a use: once a user has used the
+// registration, a repeat does not extend its life. After the end it is registered
+// again.
 func (l *Lifecycle) registerRepeated(ctx context.Context, a *registration.Admission, r *broker.Registration, take func() error) error {
 	switch r.State {
 	case broker.RegistrationDisabled, broker.RegistrationDeleted:

@@ -12,8 +12,8 @@ import (
 
 // Warnings returns what is allowed in the document and probably a mistake: no
 // client can get a token for a protected resource, strangers can register without a
-// limit, or clients use up the branding styles of the user pool. The broker uses the document all the same. A warning has the
-// path of the value, as a fault does.
+// limit, or clients use up the branding styles of the user pool. The broker uses
+// the document all the same. A warning has the path of the value, as a fault does.
 func (c *Configuration) Warnings() []strict.Fault {
 	return slices.Concat(c.unreachableResources(), c.unlimited(), c.dedicated())
 }

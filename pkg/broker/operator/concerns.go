@@ -21,8 +21,8 @@ func (c *comparison) concerns(r *broker.Registration) []key {
 	case !ok && c.mode == broker.ModeBrokered:
 		return []key{newKey(EffectCutOff, RuleProfile, r.Profile)}
 	case !ok:
-		// Cognito serves clients of direct mode. Their registrations can only not be
-		// updated.
+		// Cognito still serves clients of direct mode. They only cannot update their
+		// registrations.
 		return []key{newKey(EffectStays, RuleProfile, r.Profile)}
 	}
 	keys := newScopes(r, was, now)

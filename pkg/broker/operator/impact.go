@@ -337,8 +337,8 @@ func (k key) holds(g *broker.Grant) bool {
 }
 
 // ends reports whether the finding ends a grant of its clients. profile is that of
-// the client after the change, or nil. Without a user, only the end
-// of the registration ends it.
+// the client after the change, or nil. A grant without a user ends only with the
+// registration.
 func (k key) ends(g *broker.Grant, profile *policy.Profile) bool {
 	switch {
 	case k.rule == RuleLifetime:

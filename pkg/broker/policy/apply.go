@@ -26,7 +26,7 @@ import (
 //     and ask for more later. On another profile, the requested scopes that the
 //     profile allows. If none was requested that the deployment has, the
 //     profile's default. openid is added if email, phone or profile need it, and
-//     in brokered mode it counts for nothing alone. client_credentials gets
+//     in brokered mode it does not count alone. client_credentials gets
 //     custom scopes only, because of Cognito.
 //
 // An error is a *dcr.Error. Code InvalidRedirectURI: no redirect URI is left.
@@ -135,9 +135,9 @@ func (p *Profile) decideScope(m *dcr.ParsedMetadata) error {
 	clientCredentials := dcr.InOwnName(m.GrantTypes)
 	requested := strings.Fields(m.Scope)
 	granted := p.registrable(requested, clientCredentials)
-	if p.nothing(granted) {
+	if p.useless(granted) {
 		known := func(s string) bool {
-			return p.declared[s] && !p.nothing([]string{s}) && !(clientCredentials && aboutUser(s))
+			return p.declared[s] && !p.useless([]string{s}) && !(clientCredentials && aboutUser(s))
 		}
 		if slices.ContainsFunc(requested, known) {
 			return p.refuse("scope: none of those asked for is allowed here; allowed: %s", p.listed(clientCredentials))
@@ -167,9 +167,9 @@ func (p *Profile) registrable(list []string, clientCredentials bool) []string {
 	return scopes
 }
 
-// nothing reports whether a client with these scopes could do nothing. In brokered
+// useless reports whether a client with these scopes could do nothing. In brokered
 // mode openid is for the broker itself.
-func (p *Profile) nothing(scopes []string) bool {
+func (p *Profile) useless(scopes []string) bool {
 	return len(scopes) == 0 || p.openIDIsOurs && broker.PublicScopes(scopes) == ""
 }
 

@@ -11,7 +11,7 @@ func (p *Profile) DefaultScopes() []string { return slices.Clone(p.defaults) }
 
 // Forwards reports whether the server of an https redirect URI may hand a
 // response on to a program on the user's device, or to a URL that the
-// authorization request names. Whoever writes such a request chooses the program
+// authorization request names. The author of such a request chooses the program
 // that gets the code, so the URI has to be treated like one of a program on the
 // device (RFC 8252 §8.6), although it has the host of a website.
 //

@@ -110,9 +110,9 @@ func (f *finishing) delete(ctx context.Context, a *broker.AppClient, id, marker 
 // vacateOrDelete vacates the record of an app client that is gone. If no request
 // can need the app client again, because its registration is gone too, it deletes
 // the record. A registration that is still there may be about to end: a DELETE or
-// an operator marks the app client first. So a dedicated record that was vacated
-// now is due once more, at the time again. Zero is for a record that was vacant
-// before.
+// an operator marks the app client first. So a dedicated record that this call
+// vacates is due once more, at the time again. For a record that was vacant before,
+// again is zero.
 func (f *finishing) vacateOrDelete(ctx context.Context, a *broker.AppClient, again time.Time) error {
 	var due time.Time
 	if a.Kind == broker.KindDedicated {

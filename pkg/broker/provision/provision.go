@@ -47,7 +47,8 @@ type Pool interface {
 	Brand(ctx context.Context, id string) error
 }
 
-// Config is what a Provisioner needs. Every field but Branding and Operator is REQUIRED.
+// Config is what a Provisioner needs. Every field but Branding and Operator is
+// REQUIRED.
 type Config struct {
 	Store broker.Store
 	Pool  Pool

@@ -20,9 +20,9 @@ type source struct {
 }
 
 // shares returns the shares that the source has of the budget of an hour (ADR
-// 21). An IPv4 address, and an IPv6 network of 64 bits, which is what one home or
-// machine gets, has a quarter. An IPv6 network of 48 bits, which one customer may
-// get whole, has half.
+// 22). An IPv4 address has a quarter, and so has an IPv6 network of 64 bits, which
+// is what one home or machine gets. An IPv6 network of 48 bits, which one customer
+// may get whole, has half.
 //
 // The name of a share has 10 bits of a keyed hash of the network and the hour.
 // That keeps the sources of an hour apart, and is too little to tell from a stored

@@ -56,11 +56,11 @@ type Introspection struct {
 	ExpiresAt int64 `json:"exp,omitzero"`
 }
 
-// Introspect answers an introspection request. A token is active if it is a
-// valid access token of Cognito, is for the resource or of the client that sent the
-// request, and neither its grant nor its registration has ended. Its scopes are those that the
-// policy still allows; a token that it allows nothing is not active. The answer does
-// not say why a token is not active (RFC 7662 §2.2).
+// Introspect answers an introspection request. A token is active if it is a valid
+// access token of Cognito, is for the resource or of the client that sent the
+// request, and neither its grant nor its registration has ended. The answer has the
+// scopes of the token that the policy still allows; a token without any is not
+// active. The answer does not say why a token is not active (RFC 7662 §2.2).
 func (i *Issuer) Introspect(ctx context.Context, r IntrospectionRequest) (Introspection, error) {
 	var inactive Introspection
 	ctx, cancel := context.WithTimeout(ctx, requestTime)

@@ -104,8 +104,8 @@ func (c *call) exchange(ctx context.Context, x exchanger) (*Response, error) {
 	if err := x.check(ctx, g, stored); err != nil {
 		return nil, err
 	}
-	// Cognito may retire its refresh token when it answers. So everything is judged
-	// first that needs no answer.
+	// Cognito may retire its refresh token when it answers. So everything that needs
+	// no answer is judged first.
 	profile, err := c.judgeGrant(ctx, g)
 	if err != nil {
 		return nil, err
