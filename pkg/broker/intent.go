@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -17,14 +18,15 @@ type Intent struct {
 	ClientID   string
 	Generation string
 	Profile    string
-	Use        Use
+	// Use is the use that the registration has taken. Settle clears it.
+	Use Use
 	// Cancelled means that the registration must be removed, even if it was
 	// recorded.
 	Cancelled bool
 	CreatedAt time.Time
 	// Due is when the janitor must check the intent.
 	Due time.Time
-	// Version is set by RecordIntent and Cancel.
+	// Version is set by RecordIntent, Cancel and Settle.
 	Version int64
 	// unknown is AppClient.Unknown.
 	unknown json.RawMessage
@@ -88,6 +90,31 @@ func (i *Intent) Cancel(ctx context.Context, store AppClientRecords, now time.Ti
 	err := BeginRemoval(ctx, store, a, now)
 	i.Cancelled, i.Due, i.Version = true, a.Due, a.Version
 	return err
+}
+
+// Settle stores that the registration of i is complete, so that its use stays
+// taken. It returns ErrConflict if the intent has been changed since it was read,
+// and ErrNotFound if it is gone. After an error that does not tell whether i was
+// stored, it reads the record to find out.
+func (i *Intent) Settle(ctx context.Context, store AppClientRecords) error {
+	i.Use = Use{}
+	a := i.record()
+	err := store.ReplaceAppClient(ctx, a)
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		i.Version = a.Version
+		return err
+	}
+	ctx, cancel := CleanupContext(ctx)
+	defer cancel()
+	stored, readErr := IntentOf(ctx, store, i.ClientID)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	if stored.Cancelled || stored.Version == i.Version {
+		return err
+	}
+	i.Version = stored.Version
+	return nil
 }
 
 // DeleteIntent removes i, if its version is still the stored one. It is no

@@ -47,35 +47,27 @@ func (l *Lifecycle) vouched(ctx context.Context, a *registration.Admission) (*br
 		l.rollBack(ctx, intent)
 		return nil, registration.Unavailable(fmt.Errorf("record registration: %w", err))
 	}
-	if err := l.settle(ctx, a, intent); err != nil {
+	if err := l.settle(ctx, intent); err != nil {
 		l.rollBack(ctx, intent)
-		return nil, err
+		return nil, registration.Unavailable(err)
 	}
 	l.trail.Created(ctx, a.Voucher.Actor(), nil, r)
 	return issued, nil
 }
 
-// settle ends the intent of a registration that is recorded. The janitor may have
-// cancelled the intent before: this request was slow, or the janitor's clock is
-// ahead. If the janitor is still at work, settle returns an error. If it has
-// finished, it has returned the use, and another registration may have it now. So
-// settle takes the use again, which changes nothing if it is still taken. After the
-// intent is gone, the janitor does not return it.
-func (l *Lifecycle) settle(ctx context.Context, a *registration.Admission, intent *broker.Intent) error {
-	err := broker.DeleteIntent(ctx, l.store, intent)
-	if err != nil {
-		stored, readErr := broker.IntentOf(ctx, l.store, intent.ClientID)
-		switch {
-		case errors.Is(readErr, broker.ErrNotFound):
-		case readErr != nil:
-			return registration.Unavailable(errors.Join(err, readErr))
-		case stored.Version != intent.Version:
-			return registration.Unavailable(fmt.Errorf("the janitor cancels the registration: %w", err))
-		default:
-			broker.LogUnfinished(ctx, l.log, intent.Key(), err)
-		}
+// settle ends the intent of a registration that is recorded. It first writes that
+// the intent holds no use. A sweep that considers this request dead writes that the
+// intent is cancelled, and both writes need the version that was read, so only one
+// of them succeeds. If it is the other one, a sweep may delete the registration
+// and return its use at any time from now on, so the caller undoes the
+// registration.
+func (l *Lifecycle) settle(ctx context.Context, intent *broker.Intent) error {
+	settled := *intent
+	if err := settled.Settle(ctx, l.store); err != nil {
+		return fmt.Errorf("settle the registration %s: %w", intent.ClientID, err)
 	}
-	return a.Use.Take(ctx, l.store, intent.Key())
+	broker.LogUnfinished(ctx, l.log, intent.Key(), broker.DeleteIntent(ctx, l.store, &settled))
+	return nil
 }
 
 // discard returns the use that a registration took before it was recorded.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,6 +168,54 @@ func TestAVouchedRegistrationThatIsOvertaken(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// The same, where another sweep does the same work while the first one is held at
+// each of its calls, and then the request goes on. The first sweep knows nothing of
+// it, and must not end a registration whose client has an answer.
+func TestAVouchedRegistrationThatTwoSweepsOvertake(t *testing.T) {
+	for _, at := range []string{"UseInitialAccessToken", "CreateRegistration", "ReplaceAppClient"} {
+		t.Run("the request waits at "+at, func(t *testing.T) {
+			world.ForEachHold(t, func(t *testing.T) world.Scene {
+				w := world.NewBrokered(t)
+				tok, iat := w.Token("trusted", 1)
+				answered := map[string]credential.Token{}
+				register := func() {
+					info, err := w.Register(t.Context(), world.Request(t, world.ConfidentialBody), tok)
+					if err == nil {
+						answered[info.ClientID] = credential.Presented(info.RegistrationAccessToken)
+					}
+				}
+				waits, goOn := w.Store.Pause(at)
+				goOn = sync.OnceFunc(goOn)
+				done := make(chan struct{})
+				go func() { register(); close(done) }()
+				<-waits
+				end := func() { goOn(); <-done }
+				t.Cleanup(end)
+				sweep := func() {
+					w.Wait(3 * time.Minute)
+					_, _ = w.Sweep(t.Context(), janitor.Options{})
+				}
+				return world.Scene{
+					World: w.World, UseCase: sweep, Meantime: []func(){func() { sweep(); end() }},
+					Check: func() {
+						register()
+						w.Recover()
+						w.CheckConsistent()
+						if rows, uses := w.Rows(), w.Uses(iat); rows != uses || len(answered) > 1 {
+							t.Errorf("%d registrations, %d uses, %d clients with an answer", rows, uses, len(answered))
+						}
+						for id, rat := range answered {
+							if _, err := w.Read(t.Context(), id, rat); err != nil {
+								t.Errorf("the answer says that %s is registered, but it is not: %v", id, err)
+							}
+						}
+					},
+				}
+			})
+		})
 	}
 }
 
