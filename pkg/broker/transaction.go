@@ -38,8 +38,10 @@ const (
 	// StepSignedIn begins when the broker knows the user; it waits for the
 	// user's decision.
 	StepSignedIn Step = "signed_in"
-	// StepDecided begins when the user has allowed or cancelled.
-	StepDecided Step = "decided"
+	// StepAllowed begins when the user has allowed. A grant follows.
+	StepAllowed Step = "allowed"
+	// StepRefused begins when the user has cancelled, or wants another account.
+	StepRefused Step = "refused"
 )
 
 // User is the user who signed in, as Cognito's ID token describes them. The email

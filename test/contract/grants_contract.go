@@ -136,7 +136,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		for _, step := range [][2]broker.Step{
 			{broker.StepStarted, broker.StepRedeeming}, // again
 			{broker.StepStarted, broker.StepSignedIn},
-			{broker.StepSignedIn, broker.StepDecided}, // too early
+			{broker.StepSignedIn, broker.StepAllowed}, // too early
 		} {
 			_, err := s.TakeStep(t.Context(), tx.Key, step[0], step[1])
 			check(t, "take "+string(step[0]), err, broker.ErrConflict)
@@ -161,9 +161,9 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		}
 		diff(t, "read", read(t, s, tx.Key), taken)
 
-		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepDecided)
+		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepAllowed)
 		check(t, "take signed in", err, nil)
-		taken.Step, taken.Version = broker.StepDecided, 4
+		taken.Step, taken.Version = broker.StepAllowed, 4
 		diff(t, "decided", decided, taken)
 
 		check(t, "delete", s.DeleteTransaction(t.Context(), tx.Key), nil)
@@ -259,7 +259,7 @@ func testTransactions(t *testing.T, open OpenGrantStore) {
 		check(t, "take", err, nil)
 		taken.Step, taken.Due = broker.StepSignedIn, tx.ExpiresAt.Add(time.Minute)
 		check(t, "replace", s.ReplaceTransaction(t.Context(), taken), nil)
-		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepDecided)
+		decided, err := s.TakeStep(t.Context(), tx.Key, broker.StepSignedIn, broker.StepAllowed)
 		check(t, "take", err, nil)
 		clock.Advance(broker.TransactionLifetime)
 		if keys := due(); slices.Contains(keys, tx.Key.String()) {

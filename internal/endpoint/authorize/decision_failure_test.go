@@ -23,12 +23,19 @@ func TestAllowWhenTheStoreFails(t *testing.T) {
 			if a.status != http.StatusSeeOther || !a.asks() {
 				t.Fatalf("status %d, location %q, want the consent page", a.status, a.location)
 			}
-			page := b.get(a.location)
-			if point == fake.NotApplied { // the user can press the button again
-				w.wantCode(b.decide(page, "allow").target(t), webURI)
-				return
+			w.wantNoGrant()
+			// The user can press the button again.
+			again := b.decide(b.get(a.location), "allow")
+			w.wantCode(again.target(t), webURI)
+			if n := len(w.AllGrants()); n != 1 {
+				t.Errorf("%d grants, want 1", n)
 			}
-			wantPage(t, page, http.StatusBadRequest, "decided already")
+			w.wantRevoked(0)
+		})
+		// A user who then cancels gets no code out of the decision before.
+		t.Run("TakeStep "+point.String()+", then cancel", func(t *testing.T) {
+			w, b, a := start(t, "TakeStep")
+			b.decide(b.get(a.location), "cancel")
 			w.wantNoGrant()
 		})
 		// Nothing that the broker reads can lose the decision: it comes before the step.

@@ -58,8 +58,14 @@ func (f *Flow) Ask(ctx context.Context, s Secret) (Question, error) {
 
 func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error) {
 	switch t.Step {
-	case broker.StepDecided:
-		return v.outcome(ctx, t)
+	case broker.StepAllowed:
+		if q, found, err := v.outcome(ctx, t); found || err != nil {
+			return q, err
+		}
+		// The process that should store the grant has died, or it is at work. The
+		// user can allow again.
+	case broker.StepRefused:
+		return Question{}, decidedAlready()
 	case broker.StepSignedIn:
 	default:
 		return Question{}, expired("nobody has signed in here")
@@ -91,20 +97,18 @@ func (v *visit) ask(ctx context.Context, t *broker.Transaction) (Question, error
 	}, nil
 }
 
-// outcome returns the code of a decided transaction if the code is unused.
-func (v *visit) outcome(ctx context.Context, t *broker.Transaction) (Question, error) {
-	code, ok, err := v.issued(ctx, t)
+// outcome returns the code of an allowed transaction if the code is unused, and
+// whether there is a grant.
+func (v *visit) outcome(ctx context.Context, t *broker.Transaction) (Question, bool, error) {
+	code, g, err := v.issued(ctx, t)
 	if err != nil {
-		return Question{}, unavailable("the decision could not be read", err)
+		return Question{}, false, unavailable("the decision could not be read", err)
 	}
-	if !ok {
-		return Question{}, decidedAlready()
+	if g == nil {
+		return Question{}, false, nil
 	}
-	u, err := storedRedirect(t)
-	if err != nil {
-		return Question{}, err
-	}
-	return Question{Lang: t.Lang, ClientURL: v.flow.codeURL(t, code), Redirect: u}, nil
+	o, err := v.again(t, g, code)
+	return Question{Lang: o.Lang, ClientURL: o.URL, Redirect: o.Redirect}, true, err
 }
 
 func decidedAlready() *Problem { return expired("this was decided already") }

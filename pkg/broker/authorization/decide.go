@@ -77,10 +77,9 @@ func (f *Flow) Decide(ctx context.Context, s Secret, d Decision, csrf string) (O
 // allow issues a code. A second allow, as from a double click, gets the same
 // code.
 func (v *visit) allow(ctx context.Context) (Outcome, error) {
-	f := v.flow
 	w, err := v.waiting(ctx)
 	if err == nil {
-		w.t, err = v.decide(ctx)
+		w.t, err = v.decide(ctx, broker.StepAllowed)
 	}
 	if errors.Is(err, broker.ErrConflict) {
 		return v.allowedBefore(ctx)
@@ -88,7 +87,12 @@ func (v *visit) allow(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, undecided(err)
 	}
-	t, c := w.t, w.client
+	return v.grant(ctx, w)
+}
+
+// grant gives the client what the user has allowed. It can be repeated.
+func (v *visit) grant(ctx context.Context, w waiting) (Outcome, error) {
+	f, t, c := v.flow, w.t, w.client
 	if w.refused == nil && !c.admits(t.User) {
 		w.refused = c.notAdmitted(t.User)
 	}
@@ -116,13 +120,18 @@ type waiting struct {
 	refused error
 }
 
-// waiting reads what a decision needs, before its step is taken: a step is taken
-// once, so what fails after it cannot be repeated.
+// waiting reads what a decision needs before its step is taken. The step is taken
+// once, so the user could not repeat a decision that failed after it.
 func (v *visit) waiting(ctx context.Context) (waiting, error) {
 	t, err := v.toDecide(ctx)
 	if err != nil {
 		return waiting{}, err
 	}
+	return v.withClient(ctx, t)
+}
+
+// withClient adds the client to a transaction.
+func (v *visit) withClient(ctx context.Context, t *broker.Transaction) (waiting, error) {
 	c, err := v.clientOf(ctx, t)
 	if repeatable(err) {
 		return waiting{}, err
@@ -141,37 +150,53 @@ func (v *visit) toDecide(ctx context.Context) (*broker.Transaction, error) {
 }
 
 // decide takes the step of the decision.
-func (v *visit) decide(ctx context.Context) (*broker.Transaction, error) {
-	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, broker.StepDecided)
+func (v *visit) decide(ctx context.Context, to broker.Step) (*broker.Transaction, error) {
+	return v.flow.config.Store.TakeStep(ctx, v.secret.key(), broker.StepSignedIn, to)
 }
 
 // allowedBefore answers an allow after another request took the step. That
-// request may not have stored its grant yet.
+// request may not have stored its grant yet. If it does not store one, its process
+// has died, or it never learned that it took the step; this request then stores the
+// grant.
 func (v *visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	f := v.flow
+	var t *broker.Transaction
 	for range outcomeTries {
-		t, err := f.config.Store.Transaction(ctx, v.secret.key())
+		var err error
+		if t, err = f.config.Store.Transaction(ctx, v.secret.key()); err != nil {
+			return Outcome{}, undecided(err)
+		}
+		if t.Step != broker.StepAllowed {
+			return Outcome{}, decidedAlready()
+		}
+		code, g, err := v.issued(ctx, t)
 		if err != nil {
 			return Outcome{}, undecided(err)
 		}
-		if t.Step != broker.StepDecided {
-			break
-		}
-		code, ok, err := v.issued(ctx, t)
-		if err != nil {
-			return Outcome{}, undecided(err)
-		}
-		if ok {
-			u, err := storedRedirect(t)
-			if err != nil {
-				return Outcome{}, undecided(err)
-			}
-			return Outcome{Lang: t.Lang, URL: f.codeURL(t, code), Redirect: u}, nil
+		if g != nil {
+			return v.again(t, g, code)
 		}
 		// If ctx ends, the next read of the store returns its error.
 		_ = f.config.Pause(ctx, outcomeWait)
 	}
-	return Outcome{}, decidedAlready()
+	w, err := v.withClient(ctx, t)
+	if err != nil {
+		return Outcome{}, undecided(err)
+	}
+	return v.grant(ctx, w)
+}
+
+// again returns the outcome of an allow whose grant exists, as long as the client
+// can redeem the code.
+func (v *visit) again(t *broker.Transaction, g *broker.Grant, code credential.Token) (Outcome, error) {
+	if !v.flow.redeemable(g) {
+		return Outcome{}, decidedAlready()
+	}
+	u, err := storedRedirect(t)
+	if err != nil {
+		return Outcome{}, undecided(err)
+	}
+	return Outcome{Lang: t.Lang, URL: v.flow.codeURL(t, code), Redirect: u}, nil
 }
 
 // undecided is the Problem of a decision if its step was not taken, or if the
@@ -196,7 +221,7 @@ func (v *visit) refuse(ctx context.Context, t *broker.Transaction) (*broker.Tran
 	if err := v.flow.config.Store.DeleteConsent(ctx, v.consentKey(t)); err != nil {
 		return nil, fmt.Errorf("delete the consent: %w", err)
 	}
-	return v.decide(ctx)
+	return v.decide(ctx, broker.StepRefused)
 }
 
 // cancel ends the transaction and the sign-in at Cognito. RFC 6749 §4.1.2.1: the

@@ -102,25 +102,27 @@ func (f *Flow) auditGrant(ctx context.Context, t *broker.Transaction, g *broker.
 	}.Log(ctx, f.config.Log)
 }
 
-// issued returns the code of the grant of t, and whether the client can still
-// redeem it.
-func (v *visit) issued(ctx context.Context, t *broker.Transaction) (credential.Token, bool, error) {
-	f := v.flow
+// issued returns the grant of t with its code, or nil if t has no grant yet.
+func (v *visit) issued(ctx context.Context, t *broker.Transaction) (credential.Token, *broker.Grant, error) {
 	for n := range broker.MaxGrants {
 		id := broker.GrantID(v.ring, t.OriginJTI, n)
-		g, err := f.config.Store.Grant(ctx, id)
+		g, err := v.flow.config.Store.Grant(ctx, id)
 		if errors.Is(err, broker.ErrNotFound) {
-			return credential.Token{}, false, nil
+			return credential.Token{}, nil, nil
 		}
 		if err != nil {
-			return credential.Token{}, false, err
+			return credential.Token{}, nil, err
 		}
 		if g.TokensID == broker.TokensID(v.ring, id, t.Key) {
-			redeemable := !g.CodeUsed && g.EndedAt.IsZero() && f.config.Now().Before(g.CreatedAt.Add(broker.CodeLifetime))
-			return v.secret.code(id), redeemable, nil
+			return v.secret.code(id), g, nil
 		}
 	}
-	return credential.Token{}, false, nil
+	return credential.Token{}, nil, nil
+}
+
+// redeemable reports whether the client can still redeem the code of g.
+func (f *Flow) redeemable(g *broker.Grant) bool {
+	return !g.CodeUsed && g.EndedAt.IsZero() && f.config.Now().Before(g.CreatedAt.Add(broker.CodeLifetime))
 }
 
 // codeURL returns the client's redirect URI with the code (RFC 6749 §4.1.2).
