@@ -32,6 +32,8 @@ func TestConsentShowsHostOrScheme(t *testing.T) {
 		{"http://localhost:1234/claude.ai", "", "http:", "claude.ai"},
 		{"http://127.0.0.1/cb", "", "http:", "127.0.0.1"},
 		{"http://[::1]:9/cb", "", "http:", "::1"},
+		{"https://localhost:8443/claude.ai", "", "https:", "claude.ai"},
+		{"https://127.0.0.1/cb", "", "https:", "127.0.0.1"},
 	} {
 		v := sample()
 		v.Redirect, v.ClientName, v.ClientURI = parsed(tt.redirectURI), "X", ""

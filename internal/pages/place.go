@@ -11,8 +11,8 @@ import (
 type place struct {
 	kind dcr.URIKind
 	// host is the A-label of an https URI, with its port if that is not 443. It
-	// is empty for a loopback or private-use URI: the host of the latter has no
-	// meaning, cursor://claude.ai/ is not claude.ai.
+	// is empty for a URI of a program on the device: the host of a private-use URI
+	// has no meaning, cursor://claude.ai/ is not claude.ai.
 	host   string
 	scheme string
 	// forwards is set if the server of an https URI hands the response on to a
@@ -25,8 +25,8 @@ func placeOf(u dcr.RedirectURI, forwards bool) (place, bool) {
 	if u.Kind == 0 {
 		return place{}, false
 	}
-	p := place{kind: u.Kind, scheme: u.Scheme, forwards: forwards && u.Kind == dcr.HTTPS}
-	if u.Kind == dcr.HTTPS {
+	p := place{kind: u.Kind, scheme: u.Scheme, forwards: forwards && !u.OnDevice()}
+	if !u.OnDevice() {
 		p.host = u.Host
 		if u.Port != "" && u.Port != "443" {
 			p.host += ":" + u.Port
@@ -51,7 +51,7 @@ func placeOfTarget(u dcr.RedirectURI, target string, forwards bool) (place, bool
 }
 
 // onDevice reports whether the target is a program on the user's device.
-func (p place) onDevice() bool { return p.kind != dcr.HTTPS || p.forwards }
+func (p place) onDevice() bool { return p.host == "" || p.forwards }
 
 // plainHost returns the ASCII host of a web address from a client's metadata;
 // "" if the address has none.

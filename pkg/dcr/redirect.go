@@ -137,6 +137,23 @@ func IsLoopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
+// OnDevice reports whether the response goes to a program on the user's device,
+// and to no website: to a private-use scheme, or to an address of the device
+// itself, also over https. Any program on the device can wait there (RFC 8252
+// §8.6).
+func (u RedirectURI) OnDevice() bool {
+	if u.Kind != HTTPS {
+		return true
+	}
+	// RFC 6761 §6.3: names below localhost are loopback addresses, too.
+	if u.Host == "localhost" || strings.HasSuffix(u.Host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(u.Host, "[]"))
+	a = a.Unmap()
+	return err == nil && (a.IsLoopback() || a.IsUnspecified())
+}
+
 // checkLoopback accepts only the spelling that Cognito is known to accept:
 // Cognito compares these URIs as text.
 func (u *RedirectURI) checkLoopback() error {

@@ -296,6 +296,25 @@ func TestURIKindHasAName(t *testing.T) {
 	}
 }
 
+func TestOnDevice(t *testing.T) {
+	for raw, want := range map[string]bool{
+		"http://localhost/cb": true, "http://127.0.0.1:4711/cb": true, "com.example.app:/cb": true,
+		"https://localhost/cb": true, "https://LOCALHOST:8443/cb": true, "https://app.localhost/cb": true,
+		"https://127.0.0.1/cb": true, "https://127.8.9.1/cb": true, "https://0.0.0.0/cb": true,
+		"https://[::1]:8443/cb": true, "https://[::ffff:127.0.0.1]/cb": true, "https://[::]/cb": true,
+		"https://claude.ai/cb": false, "https://localhost.example.com/cb": false, "https://notlocalhost/cb": false,
+		"https://192.0.2.1/cb": false, "https://[2001:db8::1]/cb": false,
+	} {
+		u, err := ParseRedirectURI(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		if got := u.OnDevice(); got != want {
+			t.Errorf("%s on the device: %t, want %t", raw, got, want)
+		}
+	}
+}
+
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "127.0.0.1": true, "::1": true,

@@ -48,6 +48,7 @@ func TestForwards(t *testing.T) {
 		{"any", "https://claude.ai/api/mcp/auth_callback", false},
 		{"any", "https://a.desk.example.com/redirect?x", true}, // another notation of a URI that forwards
 		{"any", "https://vscode.dev.example.com/redirect", false},
+		{"any", "https://localhost:8443/cb", false}, // is on the device itself
 	} {
 		u, err := dcr.ParseRedirectURI(tt.uri)
 		if err != nil {
@@ -57,7 +58,7 @@ func TestForwards(t *testing.T) {
 		if got := profile.Forwards(u); got != tt.want {
 			t.Errorf("%s: %s forwards: %t, want %t", tt.profile, tt.uri, got, tt.want)
 		}
-		if got, want := profile.Remembers(u), tt.profile != "presets" && !tt.want; got != want {
+		if got, want := profile.Remembers(u), tt.profile != "presets" && !tt.want && !u.OnDevice(); got != want {
 			t.Errorf("%s: a consent for %s is remembered: %t, want %t", tt.profile, tt.uri, got, want)
 		}
 	}

@@ -46,7 +46,7 @@ func (p *Profile) Forwards(u dcr.RedirectURI) bool {
 // redirect URI (RFC 8252 §8.6), so such a request always needs the user. So does
 // a URI that the profile does not allow any more.
 func (p *Profile) Remembers(u dcr.RedirectURI) bool {
-	return p.consent == ConsentRemember && u.Kind == dcr.HTTPS && p.redirects.allow(u) && !p.Forwards(u)
+	return p.consent == ConsentRemember && !u.OnDevice() && p.redirects.allow(u) && !p.Forwards(u)
 }
 
 // Vouches reports whether a redirect URI is known to be harmless, and not only
