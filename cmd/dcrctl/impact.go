@@ -146,8 +146,12 @@ func findingText(f usecase.Finding, off bool) string {
 	case usecase.RuleAuthMethods:
 		return profile + ": " + plural(f.Clients, "client has", "clients have") + " an authentication method that it does not allow any more"
 	case usecase.RuleUsers:
-		return profile + " admits other users: some users of " + clients + " may be refused, and others admitted. " +
+		text := profile + " admits other users: some users of " + clients + " may be refused, and others admitted. " +
 			"Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
+		if f.Ends > 0 {
+			text += fmt.Sprintf("; by the identity providers at the sign-in, that is %d", f.Ends)
+		}
+		return text
 	case usecase.RuleIdentityProvider:
 		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
 	}

@@ -79,7 +79,8 @@ const (
 	RuleGrantTypes   Rule = "grant_types"
 	RuleAuthMethods  Rule = "token_endpoint_auth_methods"
 	// RuleUsers: a profile that admits other users. The records do not show who is in
-	// which group, so each of the grants may end.
+	// which group, so each of the grants may end. Ends counts those of accounts whose
+	// identity providers, as they were at the sign-in, are not all admitted.
 	RuleUsers Rule = "users"
 	// RuleIdentityProvider: an identity provider that is gone from the sign-in
 	// page.
@@ -194,12 +195,24 @@ type droppedScopes struct {
 	scopes []string
 }
 
-// concerned is a client with its findings, and its profile after the change, which
-// is nil if it is gone.
+// concerned is a client with its findings, and its profile before and after the
+// change. before is nil if it is not known, after if the profile is gone.
 type concerned struct {
-	generation string
-	profile    *policy.Profile
-	keys       []key
+	generation    string
+	before, after *policy.Profile
+	keys          []key
+}
+
+// withdrawn returns those scopes of a grant that the change withdraws, and that
+// no finding of the client is about, because the client has given them up.
+func (c concerned) withdrawn(g *broker.Grant) []string {
+	if c.after == nil || g.User.Sub == "" {
+		return nil
+	}
+	return slices.DeleteFunc(c.after.Withholds(g.Scopes), func(scope string) bool {
+		known := func(k key) bool { return k.rule == RuleNoScope || k == newKey(EffectCutOff, RuleScope, scope) }
+		return c.before != nil && len(c.before.Withholds([]string{scope})) > 0 || slices.ContainsFunc(c.keys, known)
+	})
 }
 
 func (c *comparison) finding(k key) *Finding {
@@ -292,9 +305,11 @@ func (c *comparison) registration(r *broker.Registration) {
 	for _, k := range keys {
 		c.finding(k).Clients++
 	}
-	if len(keys) > 0 {
-		profile, _ := c.after.Policy.Profile(r.Profile)
-		c.clients[r.ClientID] = concerned{r.Generation, profile, keys}
+	was, hadProfile := c.profileBefore(r.Profile)
+	now, _ := c.after.Policy.Profile(r.Profile)
+	narrowed := hadProfile && now != nil && (was == nil || len(now.Withholds(was.Scopes())) > 0)
+	if len(keys) > 0 || narrowed && c.mode == broker.ModeBrokered {
+		c.clients[r.ClientID] = concerned{r.Generation, was, now, keys}
 	}
 }
 
@@ -304,13 +319,19 @@ func (c *comparison) grant(g *broker.Grant) {
 		return
 	}
 	if client, ok := c.clients[g.ClientID]; ok && client.generation == g.Generation {
+		for _, scope := range client.withdrawn(g) {
+			k := newKey(EffectCutOff, RuleScope, scope)
+			c.finding(k).Clients++
+			client.keys = append(client.keys, k)
+			c.clients[g.ClientID] = client
+		}
 		for _, k := range client.keys {
 			if !k.holds(g) {
 				continue
 			}
 			f := c.finding(k)
 			f.Grants++
-			if k.ends(g, client.profile) {
+			if k.ends(g, client.after) {
 				f.Ends++
 			}
 		}
@@ -343,6 +364,8 @@ func (k key) ends(g *broker.Grant, profile *policy.Profile) bool {
 	switch {
 	case k.rule == RuleLifetime:
 		return true
+	case k.rule == RuleUsers:
+		return g.User.Sub != "" && !profile.Users().AllowProviders(g.User.IdentityProviders)
 	case k.effect != EffectCutOff || g.User.Sub == "":
 		return false
 	}

@@ -76,7 +76,7 @@ func (w *changed) tokens(app broker.AppCredentials) (broker.Tokens, error) {
 	now := w.Now().Unix()
 	return broker.ParseTokens(app,
 		fake.JWT(map[string]any{"sub": "ann", "scope": "openid files/read files/write", "origin_jti": app.ID, "iat": now, "exp": now + 3600}), "refresh",
-		fake.JWT(map[string]any{"sub": "ann", "aud": app.ID, "cognito:username": "ann", "identities": []map[string]string{{"providerName": "Okta"}}}))
+		fake.JWT(map[string]any{"sub": "ann", "aud": app.ID, "cognito:username": "Okta_1", "identities": []map[string]string{{"providerName": "Okta", "userId": "1"}}}))
 }
 
 type noTokens struct{}
@@ -274,6 +274,10 @@ func TestImpact(t *testing.T) {
 			[]string{"unknown users partner: 1 client, 1 grant, 0 tokens"}, kept, ended, func(t *testing.T, w *changed) {
 				expect(t, "gable", w.authorize(w.gable, files, "files/read"), "signs in") // the user is checked after the sign-in
 			}},
+		{"other providers", replace(`"any_https": true}`, `"any_https": true}, "users": {"identity_providers": ["COGNITO"]}`),
+			[]string{"unknown users partner: 1 client, 1 grant, 1 ends, 0 tokens"}, kept, ended, func(t *testing.T, w *changed) {}},
+		{"the same providers", replace(`"any_https": true}`, `"any_https": true}, "users": {"identity_providers": ["Okta"]}`),
+			[]string{"unknown users partner: 1 client, 1 grant, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {}},
 		{"an identity provider is gone", replace(`, "Okta"`, ""),
 			[]string{"unknown identity_provider Okta: 2 clients, 2 grants, 0 tokens"}, kept, kept, func(t *testing.T, w *changed) {}},
 	} {
@@ -296,6 +300,36 @@ func TestImpact(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A grant keeps its scopes when the client gives some of them up. It ends with the
+// scope all the same.
+func TestImpactOnAScopeThatTheClientHasGivenUp(t *testing.T) {
+	after := parse(t, strings.NewReplacer(`, {"name": "files/write"}`, "", `, "files/write"`, "").Replace(before))
+	for _, unknown := range []bool{false, true} {
+		w := newChanged(t)
+		r := w.Registration(w.gable)
+		r.Metadata.Scope = "files/read"
+		if err := w.Inner.ReplaceRegistration(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if unknown {
+			w.conf = nil
+		}
+		if got, want := texts(w.impact(after)), []string{"cut_off scope files/write: 2 clients, 2 grants, 2 end, 0 tokens"}; !slices.Equal(got, want) {
+			t.Errorf("ImpactOf = %q, want %q", got, want)
+		}
+		w.conf = after
+		if got, _, _ := strings.Cut(w.refresh(w.gable), ":"); got != "invalid_grant" {
+			t.Errorf("refresh = %s, want invalid_grant", got)
+		}
+	}
+	// What was withdrawn before is not the work of this change.
+	w := newChanged(t)
+	w.conf = after
+	if got := texts(w.impact(after)); len(got) != 0 {
+		t.Errorf("ImpactOf without a change = %q, want nothing", got)
 	}
 }
 
