@@ -255,7 +255,8 @@ func (u *RedirectURI) checkQuery() error {
 		if err != nil {
 			return Errorf(InvalidRedirectURI, "invalid percent-encoding")
 		}
-		switch name {
+		// Some programs do not tell upper from lower case in names.
+		switch name = strings.ToLower(name); name {
 		case "code", "state", "iss", "error", "error_description", "error_uri", "response":
 			return Errorf(InvalidRedirectURI, "the query must not have the parameter %s, which the authorization response adds", name)
 		}

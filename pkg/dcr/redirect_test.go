@@ -15,7 +15,7 @@ func TestParseRedirectURIAccepts(t *testing.T) {
 		{"https://claude.ai/api/mcp/auth_callback", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "claude.ai", Path: "/api/mcp/auth_callback"}},
 		{"https://a.example", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example"}},
 		{"https://a.example:8443/cb?x=1&y=%C3%A9", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Port: "8443", Path: "/cb", Query: "x=1&y=%C3%A9"}},
-		{"https://a.example/cb?codes=1&Code=2&x=code&code[]=3", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/cb", Query: "codes=1&Code=2&x=code&code[]=3"}},
+		{"https://a.example/cb?codes=1&x=code&code[]=3", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/cb", Query: "codes=1&x=code&code[]=3"}},
 		{"https://a.example?", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example"}},
 		{"https://a.example/cb?next=https://b.example/@x:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/cb", Query: "next=https://b.example/@x:1"}},
 		{"https://a.example/@user/cb:1", RedirectURI{Kind: HTTPS, Scheme: "https", Host: "a.example", Path: "/@user/cb:1"}}, // '@' means userinfo only in the authority
@@ -88,6 +88,8 @@ func TestParseRedirectURIRefuses(t *testing.T) {
 		{"https://a.example/cb?error_description=x&b=1", "parameter error_description"},
 		{"https://a.example/cb?error_uri=x", "parameter error_uri"},
 		{"https://a.example/cb?response=x", "parameter response"},
+		{"https://a.example/cb?Code=x", "parameter code"}, // for programs that do not tell upper from lower case
+		{"http://localhost/cb?a=b&IS%53=x", "parameter iss"},
 		{"https://a.example/cb?code", "parameter code"},
 		{"https://a.example/cb?a=1&&code=", "parameter code"},
 		{"https://a.example/cb?%63ode=x", "parameter code"},
