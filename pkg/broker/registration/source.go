@@ -24,10 +24,9 @@ type source struct {
 // is what one home or machine gets. An IPv6 network of 48 bits, which one customer
 // may get whole, has half.
 //
-// The name of a share has 10 bits of a keyed hash of the network and the hour.
-// That keeps the sources of an hour apart, and is too little to tell from a stored
-// counter which network it was. Two networks may have a share in common; a
-// stranger cannot choose which.
+// The name of a share has bits of a keyed hash of the network and the hour: too
+// few to tell from a stored counter whose share it is. IPv4 addresses and IPv6
+// networks have other names, because one customer may have thousands of networks.
 func (s source) shares(ctx context.Context, hour time.Time, budget int) ([]broker.Share, error) {
 	if !s.address.IsValid() {
 		return nil, nil
@@ -39,8 +38,9 @@ func (s source) shares(ctx context.Context, hour time.Time, budget int) ([]broke
 	}
 	parts := []part{{"a", 32, budget / 4}}
 	if s.address.Is6() {
-		parts = []part{{"a", 64, budget / 4}, {"n", 48, budget / 2}}
+		parts = []part{{"b", 64, budget / 4}, {"n", 48, budget / 2}}
 	}
+	length := nameLength(budget)
 	var shares []broker.Share
 	for _, p := range parts {
 		network := netip.PrefixFrom(s.address, p.bits).Masked()
@@ -48,8 +48,20 @@ func (s source) shares(ctx context.Context, hour time.Time, budget int) ([]broke
 		if err != nil {
 			return nil, err
 		}
-		name := p.prefix + credential.DerivedID(sum)[:2] // a character has 5 bits
+		name := p.prefix + credential.DerivedID(sum)[:length]
 		shares = append(shares, broker.Share{Name: name, Limit: max(1, p.limit)})
 	}
 	return shares, nil
+}
+
+// nameLength returns the length of the names of shares, in characters of 5 bits.
+// Two networks have a share in common once in a million, so that no client is
+// refused for what a stranger sent. Each share takes room in the counter, and its
+// size is what a write costs. So a large budget, which one network does not use
+// up soon, has at most 1,024 shares of a kind.
+func nameLength(budget int) int {
+	if budget > 1000 {
+		return 2
+	}
+	return 4
 }
