@@ -2,6 +2,7 @@ package dcr
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -278,6 +279,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"AKP: private key", jwks(`{"keys":[{"kty":"AKP","alg":"ML-DSA-44","pub":"a","priv":"x"}]}`), "jwks: keys[0]: priv: "},
 		{"no kty", jwks(`{"keys":[{"n":"AQ","e":"AQAB"}]}`), "jwks: keys[0]: kty: required"},
 		{"empty kty", jwks(`{"keys":[{"kty":"","n":"AQ"}]}`), "jwks: keys[0]: kty: required"},
+		{"a value that is no text", jwks(`{"keys":[{"kty":"EC","x":{"d":"x"}}]}`), "jwks: keys[0]: x: must be a string"},
+		{"a list of other values", jwks(`{"keys":[{"kty":"EC","x5c":[{"d":"x"}]}]}`), "jwks: keys[0]: x5c: must be an array of strings"},
 		{"kty is no text", jwks(`{"keys":[{"kty":1}]}`), "jwks: keys[0]: kty: required"},
 	}
 	for _, tt := range tests {
@@ -369,4 +372,33 @@ func TestParseKeepsWhatItCannotParse(t *testing.T) {
 	if len(got) != 2 || got[0].Kind != HTTPS || got[0].Raw != m.RedirectURIs[0] || got[1] != (RedirectURI{Raw: m.RedirectURIs[1]}) {
 		t.Errorf("Parse(%q).Redirects = %+v, want the first parsed and the second raw", m.RedirectURIs, got)
 	}
+}
+
+// What is not a public member of a key is left out: a private part could be there.
+func TestValidateKeepsOnlyPublicMembersOfKeys(t *testing.T) {
+	for sent, want := range map[string]string{
+		`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","use":"sig","alg":"RS256","kid":"1","x5u":"https://a.example","x5c":["A"],"x5t":"a","x5t#S256":"b","key_ops":["verify"]}]}`: "",
+		`{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b"},{"kty":"OKP","crv":"Ed25519","x":"a"},{"kty":"AKP","alg":"ML-DSA-44","pub":"a"}]}`:                                "",
+		`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","D":"x"}]}`:                                         `{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB"}]}`,
+		`{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB","private":{"d":"x"},"seed":"x","exp":1e400}]}`:      `{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB"}]}`,
+		`{"keys":[{"kty":"EC","x":"a"}],"d":"x","private":{"keys":[{"kty":"EC","d":"x"}]},"keys2":[]}`: `{"keys":[{"kty":"EC","x":"a"}]}`,
+		`{"keys":[]}`: "",
+	} {
+		if want == "" {
+			want = sent
+		}
+		got, err := validate(with(func(m *ClientMetadata) { m.JWKS = json.RawMessage(sent) }))
+		if err != nil || !sameJSON(t, got.JWKS, []byte(want)) {
+			t.Errorf("jwks %s = %s, %v, want %s", sent, got.JWKS, err, want)
+		}
+	}
+}
+
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal(a, &x), json.Unmarshal(b, &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
 }
