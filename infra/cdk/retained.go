@@ -71,7 +71,7 @@ func (b *Broker) addEdgeSecret(p *Props) {
 		},
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY, // nothing was sealed with it
 	})
-	suppressNag(b.EdgeSecret.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "CloudFront gets a new value only with a deployment; docs/operations.md says how it changes.")
+	suppressNag(b.EdgeSecret.Node().DefaultChild().(awscdk.CfnResource), "SMG4", "CloudFront gets a new value only with a deployment; docs/deploy.md says how it changes.")
 }
 
 // addUserPool uses the user pool of p, or creates one. A user pool that it

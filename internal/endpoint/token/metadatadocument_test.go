@@ -13,7 +13,11 @@ func TestAClientIDThatIsAURL(t *testing.T) {
 	for _, tt := range []struct{ path, form string }{
 		{"/token", "grant_type=authorization_code&code=x&client_id=" + id},
 		{"/token", "grant_type=refresh_token&refresh_token=x&client_id=" + id},
+		{"/token", "grant_type=client_credentials&client_secret=x&client_id=" + id},
+		{"/token", "grant_type=password&client_id=" + id},
 		{"/revoke", "token=x&client_id=" + id},
+		{"/introspect", "token=x&client_id=" + id},
+		{"/introspect", "token=x&client_secret=x&client_id=" + id},
 	} {
 		a := s.post(tt.path, "", tt.form)
 		a.want(401, "invalid_client")

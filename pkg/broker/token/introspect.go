@@ -104,7 +104,11 @@ type asker struct {
 // the configuration in force, a client with a secret, or a protected resource of the
 // newest configuration.
 func (i *Issuer) asker(ctx context.Context, sent clients.Credentials) (asker, error) {
-	refusal := broker.Refuse(broker.InvalidClient, "authentication of the protected resource or client failed")
+	description := "authentication of the protected resource or client failed"
+	if broker.NamesMetadataDocument(sent.ID) {
+		description = broker.NoMetadataDocuments
+	}
+	refusal := broker.Refuse(broker.InvalidClient, description)
 	conf, err := i.Configuration(ctx)
 	if err != nil {
 		return asker{}, err
