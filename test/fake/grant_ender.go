@@ -45,8 +45,24 @@ func (g *Grants) Standing() []Grant {
 }
 
 // EndOfClient implements broker.GrantEnder.
-func (g *Grants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
-	return g.end(ctx, "EndOfClient", func(x Grant) bool { return x.ClientID == clientID && (keep == "" || x.Generation != keep) })
+func (g *Grants) EndOfClient(ctx context.Context, clientID string, over broker.Over) (int, error) {
+	return result(g.Faults, "EndOfClient", func() (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		ends := make(map[string]bool) // by generation
+		for _, x := range g.Standing() {
+			if x.ClientID != clientID || over == nil {
+				continue
+			}
+			ended, err := over(ctx, x.Generation)
+			if err != nil {
+				return 0, err
+			}
+			ends[x.Generation] = ended
+		}
+		return g.mark(func(x Grant) bool { return x.ClientID == clientID && (over == nil || ends[x.Generation]) }), nil
+	})
 }
 
 // EndOfUser implements broker.GrantEnder.
@@ -76,15 +92,21 @@ func (g *Grants) end(ctx context.Context, method string, which func(Grant) bool)
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		n := 0
-		for i := range g.grants {
-			if x := &g.grants[i]; !x.Ended && which(*x) {
-				x.Ended = true
-				n++
-			}
-		}
-		return n, nil
+		return g.mark(which), nil
 	})
+}
+
+// mark marks the grants for which which returns true as ended, and returns how many
+// had not ended.
+func (g *Grants) mark(which func(Grant) bool) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for i := range g.grants {
+		if x := &g.grants[i]; !x.Ended && which(*x) {
+			x.Ended = true
+			n++
+		}
+	}
+	return n
 }

@@ -152,6 +152,10 @@ func TestStore_of_grants_fails_before_or_after_the_effect(t *testing.T) {
 			got, err := s.MachineToken(ctx, "m")
 			return nothing(got, err)
 		}},
+		"LeftTransaction": {call: func(ctx context.Context, s broker.GrantStore) error {
+			got, err := s.LeftTransaction(ctx, transaction().Key.String())
+			return nothing(got, err)
+		}},
 		"Tokens": {call: func(ctx context.Context, s broker.GrantStore) error {
 			got, err := s.Tokens(ctx, "t")
 			return nothing(got, err)

@@ -67,31 +67,13 @@ func (c *Reconciler) finishIntent(ctx context.Context, intent *broker.Intent) (j
 
 // Retire implements janitor.Reconciler.
 func (c *Reconciler) Retire(ctx context.Context, run *janitor.Run, r *broker.Registration) (janitor.Report, error) {
-	keep, err := c.nextGeneration(ctx, r)
-	if err != nil {
-		return janitor.Report{}, err
-	}
-	ended, err := run.EndGrants(ctx, r.ClientID, keep)
+	ended, err := run.EndGrants(ctx, r.ClientID)
 	if err != nil {
 		return janitor.Report{EndedGrants: ended}, err
 	}
 	done, err := c.removeDedicated(ctx, run, r)
 	done.EndedGrants = ended
 	return done, err
-}
-
-// nextGeneration returns the generation under which the client of the tombstone
-// r has registered again since r was read, or "" if it has not. Grants of that
-// generation stay.
-func (c *Reconciler) nextGeneration(ctx context.Context, r *broker.Registration) (string, error) {
-	stored, err := c.store.Registration(ctx, r.ClientID)
-	if errors.Is(err, broker.ErrNotFound) || err == nil && stored.Generation == r.Generation {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read registration %s: %w", r.ClientID, err)
-	}
-	return stored.Generation, nil
 }
 
 // removeDedicated removes the app client that served only r. If a request is

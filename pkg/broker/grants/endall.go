@@ -12,7 +12,7 @@ import (
 var _ broker.GrantEnder = (*Ender)(nil)
 
 // EndOfClient implements broker.GrantEnder.
-func (e *Ender) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
+func (e *Ender) EndOfClient(ctx context.Context, clientID string, over broker.Over) (int, error) {
 	ring, err := e.config.Keys(ctx)
 	if err != nil {
 		return 0, err
@@ -33,8 +33,17 @@ func (e *Ender) EndOfClient(ctx context.Context, clientID, keep string) (int, er
 			run.fail(fmt.Errorf("read grant %s: %w", id, err)) // it does not hold up the others
 			continue
 		}
-		if g.ClientID != clientID || keep != "" && g.Generation == keep {
+		if g.ClientID != clientID {
 			continue
+		}
+		if over != nil {
+			ended, err := over(ctx, g.Generation)
+			if err != nil {
+				run.fail(err)
+			}
+			if !ended {
+				continue
+			}
 		}
 		run.end(ctx, g)
 	}

@@ -31,7 +31,7 @@ func TestEndAfterEachFault(t *testing.T) {
 		{"EndGrant with the grant as the failed call left it", func(w *world, one *broker.Grant) (int, error) {
 			return 1, w.EndGrant(w.T.Context(), w.Keys, one)
 		}, false},
-		{"EndOfClient", func(w *world, _ *broker.Grant) (int, error) { return w.EndOfClient(w.T.Context(), "a", "") }, true},
+		{"EndOfClient", func(w *world, _ *broker.Grant) (int, error) { return w.EndOfClient(w.T.Context(), "a", nil) }, true},
 		{"EndOfUser", func(w *world, _ *broker.Grant) (int, error) { return w.EndOfUser(w.T.Context(), "ann") }, true},
 	}
 	start := func(t *testing.T) (w *world, one, two, other *broker.Grant) {

@@ -107,16 +107,17 @@ func (w *world) wantStanding(g *broker.Grant) {
 func TestEndOfClient(t *testing.T) {
 	w := newWorld(t)
 	former, current, other := w.grant("client", "old", "ann", "s"), w.grant("client", "new", "ann", "s"), w.grant("other", "old", "ann", "s")
-	if n, err := w.EndOfClient(t.Context(), "client", "new"); n != 1 || err != nil {
-		t.Errorf("EndOfClient, keeping a generation = %d, %v, want 1", n, err)
+	over := func(_ context.Context, generation string) (bool, error) { return generation == "old", nil }
+	if n, err := w.EndOfClient(t.Context(), "client", over); n != 1 || err != nil {
+		t.Errorf("EndOfClient, of a generation that is over = %d, %v, want 1", n, err)
 	}
 	w.wantEnded(former)
 	w.wantStanding(current)
-	if n, err := w.EndOfClient(t.Context(), "client", "new"); n != 0 || err != nil {
+	if n, err := w.EndOfClient(t.Context(), "client", over); n != 0 || err != nil {
 		t.Errorf("again = %d, %v, want 0", n, err)
 	}
-	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 1 || err != nil {
-		t.Errorf("EndOfClient, keeping none = %d, %v, want 1", n, err)
+	if n, err := w.EndOfClient(t.Context(), "client", nil); n != 1 || err != nil {
+		t.Errorf("EndOfClient, of all generations = %d, %v, want 1", n, err)
 	}
 	w.wantEnded(current)
 	w.wantStanding(other)
@@ -157,10 +158,10 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.grant("client", "g", "ann", "s"), w.grant("client", "g", "ann", "s")
 	w.cognito.FailNext("Revoke", 1, fake.NotApplied)
-	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 2 || !errors.Is(err, fake.ErrInjected) {
+	if n, err := w.EndOfClient(t.Context(), "client", nil); n != 2 || !errors.Is(err, fake.ErrInjected) {
 		t.Errorf("EndOfClient = %d, %v, want both ended and the error of one", n, err)
 	}
-	if n, err := w.EndOfClient(t.Context(), "client", ""); n != 0 || err != nil {
+	if n, err := w.EndOfClient(t.Context(), "client", nil); n != 0 || err != nil {
 		t.Errorf("again = %d, %v, want the missing steps done", n, err)
 	}
 	w.wantEnded(a)
@@ -176,7 +177,7 @@ func TestEndContinuesWhenTheRequestIsCancelled(t *testing.T) {
 		t.Errorf("EndGrant = %v", err)
 	}
 	w.wantEnded(g)
-	if n, err := w.EndOfClient(ctx, "a", ""); n != 0 || err != nil && !errors.Is(err, context.Canceled) {
+	if n, err := w.EndOfClient(ctx, "a", nil); n != 0 || err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("EndOfClient = %d, %v, want none", n, err)
 	}
 }
@@ -185,7 +186,7 @@ func TestWithoutKeysNoGrantEnds(t *testing.T) {
 	w := newWorld(t)
 	g := w.grant("a", "g", "ann", "s")
 	w.KeysErr = fake.ErrInjected
-	_, ofClient := w.EndOfClient(t.Context(), "a", "")
+	_, ofClient := w.EndOfClient(t.Context(), "a", nil)
 	_, ofUser := w.EndOfUser(t.Context(), "ann")
 	for name, err := range map[string]error{"EndOfClient": ofClient, "EndOfUser": ofUser, "EndByID": w.EndByID(t.Context(), g.ID)} {
 		if !errors.Is(err, fake.ErrInjected) {

@@ -49,7 +49,7 @@ func TestEndRevokesATokenThatARefreshStoresMeanwhile(t *testing.T) {
 // A newer program may have written a grant that this one cannot read.
 func TestAGrantThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	for name, end := range map[string]func(w *world) (int, error){
-		"EndOfClient": func(w *world) (int, error) { return w.EndOfClient(t.Context(), "a", "") },
+		"EndOfClient": func(w *world) (int, error) { return w.EndOfClient(t.Context(), "a", nil) },
 		"EndOfUser":   func(w *world) (int, error) { return w.EndOfUser(t.Context(), "ann") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,36 +64,44 @@ func TestAnUnusedClientIsRemoved(t *testing.T) {
 }
 
 // A sweep that has read a tombstone does not end the grants of a client that
-// has registered again in the meantime.
+// registers again in the meantime, whenever that is.
 func TestAClientThatRegistersAgainWhileItsTombstoneIsSwept(t *testing.T) {
-	w := world.NewLife(t)
-	info, _ := w.MustRegister(world.PublicBody, world.None)
-	w.Use(info.ClientID)
-	w.Allow(info.ClientID)
-	w.Wait(4 * world.Day)
-	w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
-	if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 {
-		t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
+	meanwhile := map[string]func(w *world.Brokered, act func() error){
+		"the tombstone has been read": func(w *world.Brokered, act func() error) { w.Store.After("Registration", act) },
+		"its grants are being ended":  func(w *world.Brokered, act func() error) { w.Grants.Before("EndOfClient", act) },
 	}
-	old := w.WantState(info.ClientID, broker.RegistrationRemoved).Generation
-	w.Store.After("Registration", func() error {
-		w.MustRegister(world.PublicBody, world.None)
-		w.Allow(info.ClientID)
-		return nil
-	})
-	done, err := w.Sweep(t.Context(), janitor.Options{})
-	if err != nil || done.EndedGrants != 1 {
-		t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
+	for when, during := range meanwhile {
+		t.Run(when, func(t *testing.T) {
+			w := world.NewLife(t)
+			info, _ := w.MustRegister(world.PublicBody, world.None)
+			w.Use(info.ClientID)
+			w.Allow(info.ClientID)
+			w.Wait(4 * world.Day)
+			w.Grants.FailNext("EndOfClient", 1, fake.NotApplied)
+			if done, err := w.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 {
+				t.Fatalf("Sweep that cannot end grants = %+v, %v", done, err)
+			}
+			old := w.WantState(info.ClientID, broker.RegistrationRemoved).Generation
+			during(w, func() error {
+				w.MustRegister(world.PublicBody, world.None)
+				w.Allow(info.ClientID)
+				return nil
+			})
+			done, err := w.Sweep(t.Context(), janitor.Options{})
+			if err != nil || done.EndedGrants != 1 {
+				t.Errorf("Sweep = %+v, %v, want one grant ended", done, err)
+			}
+			for _, g := range w.Grants.Standing() {
+				if g.Generation == old {
+					t.Errorf("grant %s of the former generation stands", g.ID)
+				}
+			}
+			if n := w.Standing(info.ClientID); n != 1 {
+				t.Errorf("%d grants stand, want the one of the client that registered again", n)
+			}
+			w.WantState(info.ClientID, broker.RegistrationActive)
+		})
 	}
-	for _, g := range w.Grants.Standing() {
-		if g.Generation == old {
-			t.Errorf("grant %s of the former generation stands", g.ID)
-		}
-	}
-	if n := w.Standing(info.ClientID); n != 1 {
-		t.Errorf("%d grants stand, want the one of the client that registered again", n)
-	}
-	w.WantState(info.ClientID, broker.RegistrationActive)
 }
 
 func TestLifetimes(t *testing.T) {

@@ -34,7 +34,7 @@ func (r *Run) planRegistration(ctx context.Context, clientID string) (*step, err
 	return &step{
 		Step: Step{Action: ActionEndGrants, ClientID: clientID},
 		do: func(ctx context.Context) (Report, error) {
-			n, err := r.EndGrants(ctx, reg.ClientID, reg.Generation)
+			n, err := r.EndGrants(ctx, reg.ClientID)
 			return Report{EndedGrants: n}, err
 		},
 		next: func(context.Context) (*step, error) {

@@ -180,16 +180,15 @@ func (r *Run) alarm(ctx context.Context, err error) error {
 	return err
 }
 
-// EndGrants ends the grants of a client except those of the generation keep,
-// and returns how many it has ended, even with an error. It stops when the
-// sweep has to stop.
-func (r *Run) EndGrants(ctx context.Context, clientID, keep string) (int, error) {
+// EndGrants ends the grants of a client whose generations are over, and returns
+// how many it has ended, even with an error. It stops when the sweep has to stop.
+func (r *Run) EndGrants(ctx context.Context, clientID string) (int, error) {
 	if !r.end.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, r.end)
 		defer cancel()
 	}
-	n, err := r.c.Grants.EndOfClient(ctx, clientID, keep)
+	n, err := r.c.Grants.EndOfClient(ctx, clientID, broker.OverGenerations(r.c.Store, clientID))
 	r.trail.Grants(ctx, broker.ByJanitor, clientID, "", n)
 	if err != nil {
 		return n, fmt.Errorf("end grants of %s: %w", clientID, err)

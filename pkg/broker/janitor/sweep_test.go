@@ -105,7 +105,7 @@ type slowGrants struct {
 	failing []string
 }
 
-func (g *slowGrants) EndOfClient(ctx context.Context, clientID, keep string) (int, error) {
+func (g *slowGrants) EndOfClient(ctx context.Context, clientID string, over broker.Over) (int, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -114,7 +114,7 @@ func (g *slowGrants) EndOfClient(ctx context.Context, clientID, keep string) (in
 	if slices.Contains(g.failing, clientID) {
 		return 0, errors.New("as always")
 	}
-	return g.Grants.EndOfClient(ctx, clientID, keep)
+	return g.Grants.EndOfClient(ctx, clientID, over)
 }
 
 func TestTwoSweepsAtOnce(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // EndGrantsOfClient ends all grants of a client, and returns how many it has
 // ended, even with an error. The client can request new grants from its users.
 func (o *Operator) EndGrantsOfClient(ctx context.Context, clientID, by string) (int, error) {
-	n, err := o.c.Grants.EndOfClient(ctx, clientID, "")
+	n, err := o.c.Grants.EndOfClient(ctx, clientID, nil)
 	o.trail.Grants(ctx, broker.ByOperator(by), clientID, "", n)
 	return n, err
 }

@@ -88,7 +88,7 @@ func (o *Operator) endFormerGrants(ctx context.Context, r *broker.Registration, 
 	if !r.Stale {
 		return nil
 	}
-	n, err := o.c.Grants.EndOfClient(ctx, r.ClientID, r.Generation)
+	n, err := o.c.Grants.EndOfClient(ctx, r.ClientID, broker.OverGenerations(o.c.Store, r.ClientID))
 	o.trail.Grants(ctx, broker.ByOperator(by), r.ClientID, "", n)
 	if errors.Is(err, broker.ErrNoGrants) {
 		return broker.ErrLeftToSweep
