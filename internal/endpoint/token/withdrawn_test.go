@@ -117,6 +117,32 @@ func TestAProfileThatIsWithdrawnAndRestored(t *testing.T) {
 	s.wantStands(g.ID)
 }
 
+// A machine that asks for a token while the policy withholds everything is not
+// inactive: else it would be removed by lifetimes.inactive, and a policy that is
+// restored later would not bring it back.
+func TestAMachineThatThePolicyRefusesIsInUse(t *testing.T) {
+	s := newStack(t)
+	machine := s.machine()
+	s.as(machine, "/token", machineForm).want(200, "")
+	s.UseBrokeredPolicy(noProfile)
+	s.Wait(40 * world.Day)
+	s.as(machine, "/token", machineForm).want(400, "unauthorized_client")
+	if got, want := s.Registration(machine.ClientID).LastUsedAt, broker.Seconds(s.Now()); !got.Equal(want) {
+		t.Errorf("last used at %v, want %v, the time of the refused request", got, want)
+	}
+	// The first token ends lifetimes.unconfirmed, and a refused request does not.
+	fresh := s.machine()
+	r := s.Registration(fresh.ClientID)
+	r.ExpiresAt = broker.Seconds(s.Now()).Add(world.Day)
+	if err := s.Store.ReplaceRegistration(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	s.as(fresh, "/token", machineForm).want(400, "unauthorized_client")
+	if got := s.Registration(fresh.ClientID).ExpiresAt; !got.Equal(r.ExpiresAt) {
+		t.Errorf("expires at %v, want %v as before", got, r.ExpiresAt)
+	}
+}
+
 // Only what cannot be undone needs a second look: a process that has the withdrawn
 // policy in its memory looks again, and ends nothing that is allowed again, nor
 // anything while it cannot look.

@@ -56,6 +56,7 @@ type Current struct {
 	at    time.Time     // the last read began at this time if it succeeded, or failed at this time
 	wait  time.Duration // time from at to the next read
 	asked time.Time     // the last read for broker.Newest that succeeded began at this time
+	newer int           // the number of the newest version, if the last read that succeeded found that it cannot be used; else 0
 	err   error         // of the last read, if it failed
 	// unusable has the versions that were found unusable. It has no other versions
 	// than the last list, so it stays small.
@@ -92,7 +93,10 @@ func NewCurrent(c CurrentConfig) *Current {
 // In a context of broker.Newest, Get reads the store again, but at most once in
 // five seconds for all such requests, and in a context of broker.Uncached always.
 // If the last read failed, Get then returns the error even if there is a last good
-// version; after a failed read, no request reads again for five seconds.
+// version; after a failed read, no request reads again for five seconds. In a
+// context of broker.Uncached, Get also returns an error if the newest version is
+// not the one in force, because this program cannot use it: an older one does not
+// say what the operator wants now.
 func (c *Current) Get(ctx context.Context) (*Configuration, error) {
 	if broker.WantsNewest(ctx) {
 		return c.getNewest(ctx)
@@ -131,6 +135,9 @@ func (c *Current) getNewest(ctx context.Context) (*Configuration, error) {
 		err = c.refresh(ctx)
 	} else if err = c.read(ctx); err == nil {
 		c.asked = now
+	}
+	if err == nil && c.newer != 0 && broker.WantsUncached(ctx) {
+		err = fmt.Errorf("version %d, the newest, cannot be used", c.newer)
 	}
 	if err != nil {
 		return nil, broker.NotReady(err)
@@ -194,9 +201,12 @@ func (c *Current) newest(ctx context.Context) (*Configuration, error) {
 	c.forget(versions)
 	good := c.good.Load()
 	var first *VersionError // why the newest version cannot be used
-	for _, v := range versions {
+	for i, v := range versions {
 		conf, err := c.usable(ctx, v, good)
 		if err == nil {
+			if c.newer = 0; i > 0 {
+				c.newer = versions[0].Number
+			}
 			return conf, nil
 		}
 		e, ok := errors.AsType[*VersionError](err)
@@ -206,6 +216,7 @@ func (c *Current) newest(ctx context.Context) (*Configuration, error) {
 		first = cmp.Or(first, c.find(v, e))
 	}
 	if good != nil {
+		c.newer = versions[0].Number
 		return good, nil
 	}
 	for _, f := range c.unusable {

@@ -2,6 +2,7 @@ package configuration_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,41 @@ func testTheNewestVersion(t *testing.T, clock *fake.Clock) {
 		}
 		if lines := w.lines(); len(lines) != step.lines {
 			t.Errorf("%s: logged %q, want %d lines", step.name, lines, step.lines)
+		}
+	}
+}
+
+// What ends because of the configuration cannot come back, so an older version than
+// the newest does not count for it.
+func TestAnOlderVersionEndsNothing(t *testing.T) {
+	clock := fake.NewClock()
+	w := newWorld(t, clock)
+	uncached := func() string {
+		conf, err := w.current.Get(broker.Uncached(t.Context()))
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(conf.Version)
+	}
+	const refused = "temporarily_unavailable: the broker is not ready"
+	for _, step := range []struct {
+		name string
+		do   func()
+		get  func() string
+		want string
+	}{
+		{"the newest version", func() { w.append(1, named(t, "a")) }, uncached, "1"},
+		{"a newer one that cannot be used", func() { w.append(1, faulty(t, "b")) }, uncached, refused},
+		{"again", nil, uncached, refused},
+		{"for what ends nothing", nil, w.newest, "1/a"},
+		{"in another process", func() { w.current = newCurrent(w, w.reader) }, uncached, refused},
+		{"the next one can be used", func() { w.append(1, named(t, "c")) }, uncached, "3"},
+	} {
+		if step.do != nil {
+			step.do()
+		}
+		if got := step.get(); !strings.HasPrefix(got, step.want) {
+			t.Errorf("%s: got %q, want %q", step.name, got, step.want)
 		}
 	}
 }

@@ -32,11 +32,16 @@ type clientCredentials struct{ *call }
 // issue runs the request: check, find the app client, commit, fetch the token.
 func (c clientCredentials) issue(ctx context.Context) (*Response, error) {
 	scopes, resource, err := c.wanted(ctx)
+	// The policy may refuse a client for a time. It is in use all the same, so that
+	// it does not end by its inactivity. A client that is not confirmed has to get a
+	// token first.
+	if err == nil || c.reg.ExpiresAt.IsZero() {
+		wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
+		defer wait()
+	}
 	if err != nil {
 		return nil, err
 	}
-	wait := c.Clients.RecordUse(ctx, c.Log, c.reg)
-	defer wait()
 	key := broker.DedicatedAppClientKey(c.reg.ClientID, c.reg.Generation)
 	var t broker.Tokens
 	var g *broker.Grant
