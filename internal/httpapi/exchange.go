@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
-	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 )
 
 // exchange is the state of one request and its response.
@@ -50,6 +49,3 @@ func Logger(r *http.Request) *slog.Logger {
 
 // RequestID returns the id of the request, which error pages show.
 func RequestID(r *http.Request) string { return exchangeOf(r).id }
-
-// Audit writes the audit event of a change that the request made.
-func Audit(r *http.Request, a telemetry.Audit) { a.Log(r.Context(), exchangeOf(r).log) }
