@@ -58,8 +58,9 @@ func New(c Config) (*Relay, error) {
 
 // Token answers a token request. It looks up the client before it checks the
 // request, so that an unknown client gets invalid_client and registers again.
-// It records the use of the client while it waits for Cognito, even if Cognito
-// refuses.
+// It records the use of the client once Cognito has issued tokens: a request that
+// Cognito refuses is no use, as anyone can send one with the id of a public client
+// (RFC 6749 §2.1).
 //
 // The response has the scope of the access token, or of the registration if the
 // token has none.
@@ -75,12 +76,11 @@ func (l *Relay) Token(ctx context.Context, r token.Request) (*token.Response, er
 	telemetry.SetAttr(ctx, telemetry.GrantType, r.GrantType)
 	ctx, cancel := context.WithTimeout(ctx, relayTime)
 	defer cancel()
-	wait := l.config.Clients.RecordUse(ctx, l.config.Log, reg)
 	t, err := l.config.Cognito.RelayToken(ctx, r.Client, params)
-	wait()
 	if err != nil {
 		return nil, cognitoRefused(err, r.GrantType)
 	}
+	l.config.Clients.RecordUse(ctx, l.config.Log, reg)()
 	a := &token.Response{AccessToken: t.AccessToken, TokenType: t.TokenType, ExpiresIn: t.ExpiresIn, IDToken: t.IDToken}
 	if token.MayRefresh(reg) { // Cognito issues a refresh token with every code
 		a.RefreshToken = t.RefreshToken
