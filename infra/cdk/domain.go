@@ -158,6 +158,9 @@ func (b *Broker) checkEdge(p *Props) {
 	if p.OwnEdge != "" && p.OwnEdge != SecretEdge && p.OwnEdge != HiddenEdge {
 		b.faults.add("OwnEdge: must be secret or hidden, not %s", p.OwnEdge)
 	}
+	if p.OwnEdge != "" && p.Domain == nil {
+		b.faults.add("OwnEdge: requires Domain, the name of the edge; otherwise the issuer would be the API's own address, which goes past the edge")
+	}
 	if p.Edge == nil {
 		return
 	}

@@ -121,6 +121,7 @@ func TestSynthesisReportsAllFaults(t *testing.T) {
 			existing(nil)(s, p)
 			p.Api.Origin = "https://auth.example.com/"
 		}, []string{"must be scheme and host"}},
+		{"an edge of another owner without domain", func(_ awscdk.Stack, p *dcrbroker.Props) { p.OwnEdge = dcrbroker.SecretEdge }, []string{"OwnEdge: requires Domain"}},
 	}
 
 	w := newApp(t)

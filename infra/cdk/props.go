@@ -65,7 +65,8 @@ type Props struct {
 	// Edge puts a CloudFront distribution with AWS WAF in front of the broker. It
 	// requires Domain.
 	Edge *Edge
-	// OwnEdge is an edge that the construct does not create. Default: none.
+	// OwnEdge is an edge that the construct does not create. It requires Domain.
+	// Default: none.
 	OwnEdge OwnEdge
 
 	// Dist is the directory with the packages that make dist builds,

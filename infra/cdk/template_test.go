@@ -39,25 +39,27 @@ var sets = []struct {
 		[]string{
 			"UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "LoginVersion=2", "CognitoIssuer=https://issuer.example.com/pool",
 			"DeploymentId=prod", "LogLevel=debug", "LogRetention=7", "Architecture=x86_64", "ReservedConcurrency=10",
-			"Tracing=xray", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8", "OwnEdge=secret",
+			"Tracing=xray", "ThrottleRate=1", "ThrottleBurst=2", "RegisterRate=3", "RegisterBurst=4", "AuthorizeRate=5", "AuthorizeBurst=6", "TokenRate=7", "TokenBurst=8",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				UserPool:      awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com", LoginVersion: 2, CognitoIssuer: "https://issuer.example.com/pool",
 				DeploymentID: "prod", LogLevel: "debug", LogRetention: "ONE_WEEK", Architecture: awslambda.Architecture_X86_64(),
-				ReservedConcurrency: 10, Tracing: true, OwnEdge: dcrbroker.SecretEdge,
+				ReservedConcurrency: 10, Tracing: true,
 				Throttle: dcrbroker.Throttle{Default: dcrbroker.Rate{PerSecond: 1, Burst: 2}, Register: dcrbroker.Rate{PerSecond: 3, Burst: 4}, Authorize: dcrbroker.Rate{PerSecond: 5, Burst: 6}, Token: dcrbroker.Rate{PerSecond: 7, Burst: 8}},
 			}
 		},
 	},
 	{
 		"direct with a pool", "",
-		[]string{"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com", "OwnEdge=hidden"},
+		[]string{"Authorization=direct", "UserPoolId=us-east-1_AbCdEfGhI", "CognitoDomain=https://example.auth.us-east-1.amazoncognito.com",
+			"OwnEdge=hidden", "DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a"},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Mode: dcrbroker.Direct, OwnEdge: dcrbroker.HiddenEdge, UserPool: awscognito.UserPool_FromUserPoolId(s, jsii.String("Pool"), jsii.String("us-east-1_AbCdEfGhI")),
 				CognitoDomain: "https://example.auth.us-east-1.amazoncognito.com",
+				Domain:        &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a"},
 			}
 		},
 	},
@@ -66,14 +68,14 @@ var sets = []struct {
 		[]string{
 			"DomainName=auth.example.com", "CertificateArn=arn:aws:acm:eu-central-1:111122223333:certificate/a", "HostedZoneId=Z0123456789",
 			"AlarmTopicArn=arn:aws:sns:eu-central-1:111122223333:alarms", "RemovalPolicy=Delete", "UserPoolDomainPrefix=example", "JanitorSchedule=rate(30 minutes)",
-			"ResourceServer=notes", "Scope1=use", "Scope2=",
+			"ResourceServer=notes", "Scope1=use", "Scope2=", "OwnEdge=secret",
 		},
 		func(s awscdk.Stack) dcrbroker.Props {
 			return dcrbroker.Props{
 				Domain:        &dcrbroker.Domain{Name: "auth.example.com", CertificateARN: "arn:aws:acm:eu-central-1:111122223333:certificate/a", HostedZoneID: "Z0123456789"},
 				AlarmTopic:    awssns.Topic_FromTopicArn(s, jsii.String("Alarms"), jsii.String("arn:aws:sns:eu-central-1:111122223333:alarms")),
 				RemovalPolicy: awscdk.RemovalPolicy_DESTROY, DomainPrefix: "example", JanitorSchedule: awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(30))),
-				Scopes: []string{"notes/use"},
+				Scopes: []string{"notes/use"}, OwnEdge: dcrbroker.SecretEdge,
 			}
 		},
 	},

@@ -69,6 +69,8 @@ func TestRefusedParameters(t *testing.T) {
 		{domain, map[string]string{"EdgeProtection": "true"}, "requires EdgeCertificateArn"},
 		{domain, map[string]string{"EdgeCertificateArn": certificate}, "require EdgeProtection"},
 		{domain, map[string]string{"WebAclArn": webACL}, "require EdgeProtection"},
+		{nil, map[string]string{"OwnEdge": "secret"}, "OwnEdge requires DomainName"},
+		{nil, map[string]string{"OwnEdge": "hidden"}, "OwnEdge requires DomainName"},
 		{edge, map[string]string{"OwnEdge": "secret"}, "cannot be combined with EdgeProtection"},
 		{edge, map[string]string{"AWS::Region": "eu-central-1"}, "requires WebAclArn"},
 

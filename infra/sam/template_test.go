@@ -62,8 +62,8 @@ var sets = []set{
 		"DomainName": "auth.example.com", "CertificateArn": certificate, "EdgeProtection": "true", "EdgeCertificateArn": certificate,
 		"WebAclArn": webACL, "AWS::Region": "eu-central-1",
 	}},
-	{name: "direct with an existing pool", pool: givenPool, direct: true, parameters: existing(map[string]string{
-		"Authorization": "direct", "ReservedConcurrency": "5", "AlarmTopicArn": topic, "OwnEdge": "hidden",
+	{name: "direct with an existing pool", pool: givenPool, direct: true, issuer: "https://auth.example.com", parameters: existing(map[string]string{
+		"Authorization": "direct", "ReservedConcurrency": "5", "AlarmTopicArn": topic, "OwnEdge": "hidden", "DomainName": "auth.example.com", "CertificateArn": certificate,
 	})},
 }
 
