@@ -14,6 +14,7 @@ func TestForwards(t *testing.T) {
 		"presets": {"redirect_uris": {"presets": ["chatgpt", "claude", "cursor", "n8n-cloud", "vscode"]}},
 		"listed": {"consent": "remember", "redirect_uris": {"https": [
 			"https://oauth.n8n.cloud/oauth2/callback", "https://vscode.dev/redirect", "https://web.example.com/cb", "https://*.apps.example.com/cb",
+			"https://*.consent.azure-apim.net/redirect/*",
 			{"pattern": "https://desk.example.com/redirect", "forwards": true}, {"pattern": "https://desk.apps.example.com/cb", "forwards": true}
 		]}},
 		"any": {"consent": "remember", "redirect_uris": {"any_https": true, "https": [{"pattern": "https://*.desk.example.com/redirect", "forwards": true}]}}
@@ -37,6 +38,8 @@ func TestForwards(t *testing.T) {
 		{"listed", "https://oauth.n8n.cloud/oauth2/callback", false}, // the operator knows what the preset does not
 		{"listed", "https://vscode.dev/redirect", true},              // the operator cannot know better
 		{"listed", "https://VSCODE.dev/redirect", true},
+		{"listed", "https://global.consent.azure-apim.net/redirect/x", true}, // a wildcard does not name the host
+		{"listed", "https://ours.consent.azure-apim.net/redirect/x", false},
 		{"listed", "https://web.example.com/cb", false},
 		{"listed", "https://desk.example.com/redirect", true},
 		{"listed", "https://desk.apps.example.com/cb", true}, // also matches a pattern without forwards

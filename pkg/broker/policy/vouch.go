@@ -18,7 +18,8 @@ func (p *Profile) DefaultScopes() []string { return slices.Clone(p.defaults) }
 // A host that is known to forward forwards under every rule. For other hosts the
 // rules that allow the URI decide; a preset whose server is not known to keep
 // responses counts as forwarding. A URI that only any_https allows may be
-// another notation of a URI in a rule, so there the host decides.
+// another notation of a URI in a rule, so there the host decides, and so it does
+// for a host of a preset that only a wildcard covers.
 func (p *Profile) Forwards(u dcr.RedirectURI) bool {
 	if u.Kind != dcr.HTTPS {
 		return false
@@ -29,12 +30,14 @@ func (p *Profile) Forwards(u dcr.RedirectURI) bool {
 	}
 	rules, listed := p.redirects.patterns(), false
 	for _, pattern := range rules {
-		if pattern.match(u) {
-			listed = true
-			if pattern.forwards {
-				return true
-			}
+		if !pattern.match(u) {
+			continue
 		}
+		if pattern.forwards {
+			return true
+		}
+		// A wildcard does not show that the operator knows this host.
+		listed = listed || !known || !pattern.anyLabel
 	}
 	sameHost := func(pattern httpsPattern) bool { return pattern.forwards && pattern.matchHost(u) }
 	return !listed && (known && fate != kept || slices.ContainsFunc(rules, sameHost))
