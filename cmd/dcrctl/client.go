@@ -20,7 +20,7 @@ type clientCmd struct {
 	List    clientListCmd    `cmd:"" help:"List registered clients."`
 	Show    clientShowCmd    `cmd:"" help:"Show a client, what it registered, and its app client."`
 	Approve clientApproveCmd `cmd:"" help:"Approve clients that wait for approval (approval: manual), after showing what they registered."`
-	Disable clientDisableCmd `cmd:"" help:"Disable clients and end their grants. In brokered mode they cannot come back by registering again. In direct mode they can, and their app clients still work at Cognito: use client delete there."`
+	Disable clientDisableCmd `cmd:"" help:"Disable clients and end their grants. In brokered mode they cannot come back by registering openly again; revoke the initial access token of those that have one. In direct mode they can, and their app clients still work at Cognito: use client delete there."`
 	Enable  clientEnableCmd  `cmd:"" help:"Enable disabled clients, after showing what they registered. Users are asked for consent again."`
 	Delete  clientDeleteCmd  `cmd:"" help:"Delete clients permanently, with their grants and the app clients that only they use."`
 	Create  clientCreateCmd  `cmd:"" help:"Register a client that cannot register itself, with a fixed id and secret (brokered mode)."`
