@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -40,6 +42,32 @@ func TestMetadataDigest(t *testing.T) {
 		tt.change(&m)
 		if got := broker.MetadataDigest(m) == broker.MetadataDigest(base); got != tt.same {
 			t.Errorf("%s: the same digest: %t, want %t", name, got, tt.same)
+		}
+	}
+}
+
+// A member of the metadata is either approved or known not to matter. A new one has
+// to be one of the two.
+func TestEachMemberIsApprovedOrLeftOut(t *testing.T) {
+	leftOut := []string{"ResponseTypes", "LogoURI", "Contacts", "SoftwareID", "SoftwareVersion", "ApplicationType", "SoftwareStatement"}
+	none := broker.MetadataDigest(dcr.ClientMetadata{})
+	for i := range reflect.TypeFor[dcr.ClientMetadata]().NumField() {
+		var m dcr.ClientMetadata
+		name, value := reflect.TypeFor[dcr.ClientMetadata]().Field(i).Name, reflect.ValueOf(&m).Elem().Field(i)
+		switch value.Interface().(type) {
+		case string:
+			value.SetString("x")
+		case []string:
+			value.Set(reflect.ValueOf([]string{"x"}))
+		case json.RawMessage:
+			value.Set(reflect.ValueOf(json.RawMessage(`{}`)))
+		case map[string]string:
+			value.Set(reflect.ValueOf(map[string]string{"client_name#de": "x"}))
+		default:
+			t.Fatalf("%s: a type that this test does not know", name)
+		}
+		if got, want := broker.MetadataDigest(m) == none, slices.Contains(leftOut, name); got != want {
+			t.Errorf("%s: left out of the digest: %t, want %t", name, got, want)
 		}
 	}
 }
