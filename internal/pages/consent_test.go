@@ -172,6 +172,7 @@ func TestAllowIsCovered(t *testing.T) {
 	for _, rule := range []string{
 		".guard::after { content: \"\"; position: absolute; inset: 0; cursor: wait; animation: uncover .6s step-end forwards; }",
 		"@media (hover: hover) and (pointer: fine) {\n\t.guard::after { animation-name: none; }\n\t#decide:hover .guard::after { animation-name: uncover; }\n}",
+		"\n#decide .guard:active:not(:has(button:active))::after { animation-name: none; }\n",
 		"@keyframes uncover { to { visibility: hidden; } }",
 	} {
 		if !strings.Contains(stylesheet, rule) {

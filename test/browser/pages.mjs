@@ -249,6 +249,56 @@ test("Allow is covered again when the pointer leaves the form", async (t) => {
 	assert.deepEqual(sent, []);
 });
 
+// A game of fast clicks goes on for longer than the cover lasts, so each press of
+// the cover begins its time again.
+for (const touch of [false, true]) {
+	test(`a click on the cover over Allow begins its time again, touch: ${touch}`, async (t) => {
+		const page = await open(t, { javaScriptEnabled: true, hasTouch: touch, isMobile: touch, ...tall });
+		const sent = posts(page);
+		const run = await speed(page, 0.1);
+		await page.goto(server.pages + "/consent/loopback");
+		const [x, y] = await centre(page, "Allow");
+		await page.mouse.move(x, y);
+		const covers = () => page.evaluate(() => {
+			const [first, ...others] = document.getAnimations();
+			const known = first && first === window.cover;
+			window.cover = first;
+			return { running: first !== undefined, known, others: others.length };
+		});
+		assert.deepEqual(await covers(), { running: true, known: false, others: 0 });
+		assert.deepEqual(await covers(), { running: true, known: true, others: 0 });
+		await page.mouse.down();
+		assert.deepEqual(await covers(), { running: false, known: undefined, others: 0 }, "while the button of the mouse is down");
+		await page.mouse.up();
+		assert.deepEqual(await covers(), { running: true, known: false, others: 0 }, "after it");
+		assert.deepEqual(sent, []);
+		await run(1);
+		await page.evaluate(() => window.cover.finished);
+		await page.mouse.click(x, y); // the user's own click
+		await page.waitForURL((url) => url.origin === server.loopback);
+		assert.deepEqual(sent, ["allow"]);
+	});
+}
+
+// Another site can open this page at any fragment. A button with an id would get the
+// focus, and a key that the user holds down would press it.
+test("no fragment moves the focus to a button", async (t) => {
+	const page = await open(t, { javaScriptEnabled: true, ...tall });
+	const sent = posts(page);
+	await page.goto(server.pages + "/consent/loopback");
+	const names = await page.evaluate(() => [...document.querySelectorAll("[id], [name]")].flatMap((e) => [e.id, e.getAttribute("name")]).filter(Boolean));
+	assert.ok(names.includes("decide"), `found ${names}`);
+	for (const name of names) {
+		await page.goto("about:blank");
+		await page.goto(`${server.pages}/consent/loopback#${name}`);
+		await page.keyboard.press("Enter");
+		await page.keyboard.press("Space");
+		assert.equal(await page.locator(":focus").count(), 0, name);
+	}
+	assert.deepEqual(sent, []);
+	assert.equal(await page.locator("[autofocus], [accesskey], [tabindex]").count(), 0);
+});
+
 test("the cover over Allow lasts 0.6 seconds", async (t) => {
 	for (const reducedMotion of ["no-preference", "reduce"]) {
 		for (const touch of [false, true]) {
