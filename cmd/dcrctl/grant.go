@@ -252,13 +252,13 @@ func (c *grantRevokeCmd) revoke(ctx context.Context, op *operator, d *deployment
 // providers can have the same name. A user without grants is found by the sub
 // only.
 func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *deployment) ([]revocation, error) {
-	subs := make(map[string]int)
-	count := func(g *broker.Grant) {
+	subs := make(map[string]bool)
+	collect := func(g *broker.Grant) {
 		if g.Unfinished() && matchesUser(g.User, c.User) {
-			subs[g.User.Sub]++
+			subs[g.User.Sub] = true
 		}
 	}
-	if err := (&grantListCmd{User: c.User}).read(ctx, op, d.store, count); err != nil {
+	if err := (&grantListCmd{User: c.User}).read(ctx, op, d.store, collect); err != nil {
 		return nil, err
 	}
 	var sub string
@@ -285,9 +285,14 @@ func (c *grantRevokeCmd) revokeOfUser(ctx context.Context, op *operator, d *depl
 		slices.Sort(all)
 		return nil, fmt.Errorf("%q matches several users; name one by its sub: %s", clip(c.User, 140), strings.Join(all, ", "))
 	}
-	if err := c.confirmf(ctx, op, "End %s of user %s (%s), and forget all consents?", plural(subs[sub], "grant", "grants"), sub, plain(c.User)); err != nil {
+	// Grants of the user that have another name or address end, too.
+	n, err := visitStanding(ctx, d.store, grantsOfUser(ctx, d.store, sub), func(*broker.Grant) {})
+	if err != nil {
 		return nil, err
 	}
-	n, err := d.Operator.EndGrantsOfUser(ctx, sub, d.caller)
+	if err := c.confirmf(ctx, op, "End %s of user %s (%s), and forget all consents?", plural(n, "grant", "grants"), sub, plain(c.User)); err != nil {
+		return nil, err
+	}
+	n, err = d.Operator.EndGrantsOfUser(ctx, sub, d.caller)
 	return []revocation{{User: sub, Ended: n}}, err
 }
