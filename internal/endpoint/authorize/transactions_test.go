@@ -250,7 +250,7 @@ func TestTwoTabsSwitchTheUser(t *testing.T) {
 	one.decide("switch")
 	w.Clock.Advance(time.Second)
 	two.decide("switch")
-	states := make(map[string]bool)
+	var states []string
 	for range 2 {
 		begun := b.get("/signed-out")
 		begun.at(t) // to Cognito
@@ -260,10 +260,11 @@ func TestTwoTabsSwitchTheUser(t *testing.T) {
 		if q.Get("code") == "" {
 			t.Errorf("%v, want a code", q)
 		}
-		states[q.Get("state")] = true
+		states = append(states, q.Get("state"))
 	}
-	if !states["A"] || !states["B"] {
-		t.Errorf("the clients of %v have an answer, want A and B", states)
+	// The browser was last sent to sign out by B.
+	if want := []string{"B", "A"}; !slices.Equal(states, want) {
+		t.Errorf("the answers went to %v, want %v: the newest first", states, want)
 	}
 	wantPage(t, b.get("/signed-out"), http.StatusOK, "signed out")
 	if q := waiting.arrive("bob").decide("allow"); q.Get("code") == "" {
