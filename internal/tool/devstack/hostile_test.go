@@ -73,6 +73,13 @@ var hostileBodies = []string{
 	`{"redirect_uris":["http://127.0.0.1/cb"],"client_name":"` + strings.Repeat("a", 40000) + `"}`, `{"redirect_uris":["http://127.0.0.1/cb"],"grant_types":["x"]}`,
 }
 
+// hostileCallbacks are queries of callbacks with the state of a sign-in that has
+// begun.
+var hostileCallbacks = []string{
+	"code=x", "code=%00", "code=" + strings.Repeat("a", 3000), "code=a&error=b", "error=server_error", "error=temporarily_unavailable", "error=invalid_client",
+	"error=unauthorized_client", "error=x", "error=invalid_request&error_description=%22%0a", "error=access_denied&error_description=" + strings.Repeat("a", 3000),
+}
+
 var hostileHeaders = []http.Header{
 	{},
 	{"Authorization": {"Bearer x"}, "Cookie": {"a=b; c"}, "Accept-Language": {strings.Repeat("de,", 500)}},
@@ -80,6 +87,12 @@ var hostileHeaders = []http.Header{
 	{"Authorization": {"Basic \xff"}, "Content-Encoding": {"gzip"}, "Accept": {"\xff"}, "Origin": {"null"}},
 	{"Authorization": {"Basic eDp4"}, "X-Forwarded-For": {"\x7f"}, "Host": {"evil.example"}, "If-None-Match": {"\"x\""}, "Content-Type": {"text/\xff"}},
 	{"Authorization": {"Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2V2aWwuZXhhbXBsZSJ9."}, "Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}},
+}
+
+// libraryTexts is what errors of libraries say.
+var libraryTexts = []string{
+	"go-jose", "golang", "github.com", "json: ", `parse "`, "strconv", "base64 data", "invalid character", "unexpected end", "unexpected EOF", "hex: ", "asn1", "x509",
+	"crypto/", "net/url", "net/http", "URL escape", "dial tcp", "context canceled", "context deadline", "smithy", "runtime error",
 }
 
 // No request of a stranger is a 5xx or an ERROR line, as long as everything behind
@@ -138,6 +151,12 @@ func TestStrangersRingNoAlarm(t *testing.T) {
 				}
 				answer, _ := io.ReadAll(res.Body)
 				res.Body.Close()
+				told := string(answer) + res.Header.Get("Location") + res.Header.Get("WWW-Authenticate")
+				for _, text := range libraryTexts {
+					if strings.Contains(told, text) {
+						t.Errorf("%s %s?%.80s %.80q %v: the answer has a library's text, %q", method, path, query, body, header, text)
+					}
+				}
 				if res.StatusCode >= 500 {
 					t.Errorf("%s %s?%.80s %.80q %v: %d %.200s", method, path, query, body, header, res.StatusCode, answer)
 				}
@@ -160,6 +179,33 @@ func TestStrangersRingNoAlarm(t *testing.T) {
 							send(method, path, "a=b", "", "", header)
 						}
 					}
+				}
+			}
+			if mode == "brokered" {
+				// A stranger can begin a sign-in, and then come back with anything. A second
+				// callback finds the step taken.
+				begin := "client_id=" + string(m[1]) + "&redirect_uri=http://127.0.0.1/cb&response_type=code&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+				for _, came := range hostileCallbacks {
+					res, err := client.Do(must.Request(t, "GET", s.Issuer+"/authorize?"+begin, ""))
+					if err != nil {
+						t.Fatal(err)
+					}
+					res.Body.Close()
+					to, err := res.Location()
+					if err != nil || len(res.Cookies()) != 1 {
+						t.Fatalf("the sign-in begins with %d, %v and %d cookies", res.StatusCode, err, len(res.Cookies()))
+					}
+					cookie := http.Header{"Cookie": {res.Cookies()[0].Name + "=" + res.Cookies()[0].Value}}
+					state := to.Query().Get("state")
+					for range 2 {
+						send("GET", "/callback", came+"&state="+url.QueryEscape(state), "", "", cookie)
+					}
+					transaction, _, _ := strings.Cut(state, ".")
+					send("GET", "/consent", "transaction="+transaction, "", "", cookie)
+					for _, code := range []string{"access_denied", "server_error", "x"} {
+						send("GET", "/callback", "denied="+code+"&transaction="+transaction, "", "", cookie)
+					}
+					send("POST", "/authorize", "", "decision=allow&csrf=x&transaction="+transaction, "application/x-www-form-urlencoded", cookie)
 				}
 			}
 			if sent < 2000 {
