@@ -77,7 +77,8 @@ type Config struct {
 	Branding bool
 	// Operator is the operator who runs the sweeps. OPTIONAL.
 	Operator string
-	// Policy returns the policy in force. It is called once for each sweep.
+	// Policy returns the policy in force. It is called once for each sweep with
+	// broker.Uncached, and again without if that fails.
 	Policy func(context.Context) (*policy.Policy, error)
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -121,6 +122,9 @@ type Options struct {
 // no record, deletes the records of app clients that no longer exist, and gives
 // app clients the scopes that they lack.
 //
+// A registration that has ended does not come back, so none ends by its lifetime
+// if the newest policy cannot be read.
+//
 // It stops thirty seconds before ctx ends, or after half of the time if there
 // is less than a minute, and the next sweep continues. Several sweeps may run
 // at the same time. It returns its report, and an error if it could not read
@@ -128,15 +132,18 @@ type Options struct {
 // or if an operator has to act: an error that wraps ErrForeignTable or
 // ErrTooMany.
 func (j *Janitor) Sweep(ctx context.Context, o Options) (Report, error) {
-	pol, err := j.c.Policy(ctx)
-	if err != nil {
-		return Report{}, fmt.Errorf("sweep: policy: %w", err)
+	pol, notNewest := j.c.Policy(broker.Uncached(ctx))
+	if notNewest != nil {
+		var err error
+		if pol, err = j.c.Policy(ctx); err != nil {
+			return Report{}, fmt.Errorf("sweep: policy: %w", err)
+		}
 	}
-	r := &Run{Policy: pol, c: j.c, trail: j.trail, options: o}
+	r := &Run{Policy: pol, notNewest: notNewest, c: j.c, trail: j.trail, options: o}
 	if end, ok := ctx.Deadline(); ok {
 		r.end = end.Add(-min(sweepMargin, time.Until(end)/2))
 	}
-	err = r.all(ctx)
+	err := r.all(ctx)
 	if !o.DryRun {
 		r.observe(ctx, err)
 	}

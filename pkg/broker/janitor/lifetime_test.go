@@ -1,6 +1,7 @@
 package janitor_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/janitor"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 	"github.com/dcr-broker/dcr-broker/test/fake"
 	"github.com/dcr-broker/dcr-broker/test/world"
@@ -102,6 +104,37 @@ func TestAClientThatRegistersAgainWhileItsTombstoneIsSwept(t *testing.T) {
 			w.WantState(info.ClientID, broker.RegistrationActive)
 		})
 	}
+}
+
+// What ends does not come back when the operator restores the policy. So a sweep that
+// cannot read the newest one ends no registration, and the next one does.
+func TestNoRegistrationEndsByAnOlderPolicy(t *testing.T) {
+	w := world.NewLife(t)
+	id, _ := w.Vouched("trusted", world.AppBody)
+	w.Use(id)
+	w.Wait(31 * world.Day)
+	failing := errors.New("version 7, the newest, cannot be used")
+	s, err := world.Assemble(world.Parts{
+		Mode: broker.ModeBrokered, Store: w.Store, Pool: w.Pool, Maker: w.Pool, Branding: true, Grants: w.Grants, Keys: w.Ring, Now: w.Now,
+		Policy: func(ctx context.Context) (*policy.Policy, error) {
+			if broker.WantsUncached(ctx) && failing != nil {
+				return nil, failing
+			}
+			return w.PolicySource(ctx)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, err := s.Sweep(t.Context(), janitor.Options{}); err != nil || done.Failed != 1 || done.Expired != 0 {
+		t.Errorf("Sweep = %+v, %v, want one failure and nothing expired", done, err)
+	}
+	w.WantState(id, broker.RegistrationActive)
+	failing = nil
+	if done, err := s.Sweep(t.Context(), janitor.Options{}); err != nil || done.Expired != 1 {
+		t.Errorf("Sweep = %+v, %v, want one expired", done, err)
+	}
+	w.WantState(id, broker.RegistrationRemoved)
 }
 
 func TestLifetimes(t *testing.T) {

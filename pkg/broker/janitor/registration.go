@@ -55,7 +55,12 @@ func (r *Run) planReview(reg *broker.Registration) *step {
 			return &step{
 				Step: Step{Action: ActionExpire, ClientID: reg.ClientID, Key: reg.AppClient},
 				dry:  Report{Expired: 1},
-				do:   func(ctx context.Context) (Report, error) { return r.expire(ctx, reg) },
+				do: func(ctx context.Context) (Report, error) {
+					if r.notNewest != nil {
+						return Report{}, fmt.Errorf("its lifetime is over by a policy that may be an older one: %w", r.notNewest)
+					}
+					return r.expire(ctx, reg)
+				},
 			}
 		}
 		reg.Due = policy.NextReview(reg, profile, now)

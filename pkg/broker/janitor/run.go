@@ -17,6 +17,8 @@ import (
 type Run struct {
 	// Policy is the policy in force.
 	Policy *policy.Policy
+	// notNewest is why Policy may be an older one, or nil.
+	notNewest error
 
 	c       Config
 	trail   broker.AuditTrail
