@@ -28,8 +28,8 @@ func (r *run) raw(ctx context.Context, operation string, in, out any) error {
 	return signed.New("cognito-idp", sdk).Call(ctx, "AWSCognitoIdentityProviderService."+operation, in, out)
 }
 
-// around says what a way past the broker goes round.
-func (r *run) around() string {
+// bypassed names what a way past the broker bypasses.
+func (r *run) bypassed() string {
 	if r.Environment.Mode == broker.ModeBrokered {
 		return "the broker's policy, limits and consent page"
 	}
@@ -77,7 +77,7 @@ func (r *run) registration(ctx context.Context) {
 		who = "it is open: strangers get"
 	}
 	scopes := strings.Join(append([]string{"openid", "email", "phone", "profile"}, dcr.AllowedScopes...), " ")
-	r.warn(id, fmt.Sprintf("Cognito's own registration is on, and %s app clients with the scopes %s, past %s", who, scopes, r.around()),
+	r.warn(id, fmt.Sprintf("Cognito's own registration is on, and %s app clients with the scopes %s, past %s", who, scopes, r.bypassed()),
 		"switch it off in the console of Cognito, unless you want both")
 }
 
@@ -119,7 +119,7 @@ func (r *run) metadataDocuments(ctx context.Context) {
 	for _, p := range policies {
 		list = append(list, fmt.Sprintf("%q for %s", p.PolicyName, r.describeAppClient(ctx, p.ClientId)))
 	}
-	r.warn(id, fmt.Sprintf("Cognito has policies for client ID metadata documents: %s; their clients sign in past %s", strings.Join(list, ", "), r.around()),
+	r.warn(id, fmt.Sprintf("Cognito has policies for client ID metadata documents: %s; their clients sign in past %s", strings.Join(list, ", "), r.bypassed()),
 		"delete them in the console of Cognito, above all those for app clients of this broker, unless you want both")
 }
 

@@ -107,7 +107,7 @@ func (v *visit) outcome(ctx context.Context, t *broker.Transaction) (Question, b
 	if g == nil {
 		return Question{}, false, nil
 	}
-	o, err := v.again(t, g, code)
+	o, err := v.outcomeOfGrant(t, g, code)
 	return Question{Lang: o.Lang, ClientURL: o.URL, Redirect: o.Redirect}, true, err
 }
 

@@ -174,7 +174,7 @@ func (v *visit) allowedBefore(ctx context.Context) (Outcome, error) {
 			return Outcome{}, undecided(err)
 		}
 		if g != nil {
-			return v.again(t, g, code)
+			return v.outcomeOfGrant(t, g, code)
 		}
 		// If ctx ends, the next read of the store returns its error.
 		_ = f.config.Pause(ctx, outcomeWait)
@@ -186,9 +186,9 @@ func (v *visit) allowedBefore(ctx context.Context) (Outcome, error) {
 	return v.grant(ctx, w)
 }
 
-// again returns the outcome of an allow whose grant exists, as long as the client
-// can redeem the code.
-func (v *visit) again(t *broker.Transaction, g *broker.Grant, code credential.Token) (Outcome, error) {
+// outcomeOfGrant returns the outcome of an allow whose grant exists, as long as the
+// client can redeem the code.
+func (v *visit) outcomeOfGrant(t *broker.Transaction, g *broker.Grant, code credential.Token) (Outcome, error) {
 	if !v.flow.redeemable(g) {
 		return Outcome{}, decidedAlready()
 	}

@@ -89,7 +89,7 @@ func (l *Lifecycle) deduplicated(ctx context.Context, a *registration.Admission,
 			err = l.registerRepeated(ctx, a, r, take)
 		}
 		if err == nil {
-			l.recent.saw(r, a.Metadata.Scope, at)
+			l.recent.remember(r, a.Metadata.Scope, at)
 			return r, nil
 		}
 		if !errors.Is(err, broker.ErrExists) && !errors.Is(err, broker.ErrConflict) && !errors.Is(err, broker.ErrNotFound) {

@@ -48,9 +48,9 @@ func (c *recent) issuedAt(clientID, scope string, now time.Time) (time.Time, boo
 	return s.issuedAt, true
 }
 
-// saw remembers a registration that was read or written, and the scope that its
+// remember stores a registration that was read or written, and the scope that its
 // client is told. at is the time before that.
-func (c *recent) saw(r *broker.Registration, scope string, at time.Time) {
+func (c *recent) remember(r *broker.Registration, scope string, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.seen) >= maxRecent {

@@ -189,7 +189,7 @@ func (d *checker) presets(path string, names []string, noLoopback bool, r *redir
 			if err != nil {
 				d.Add(item.Path, "%v", err) // a test parses every preset
 			}
-			p.forwards = h.fate != kept
+			p.forwards = h.handling != kept
 			rules.https = append(rules.https, p)
 		}
 		r.presets = append(r.presets, rules)

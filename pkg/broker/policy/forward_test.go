@@ -67,34 +67,34 @@ func TestForwards(t *testing.T) {
 	}
 }
 
-// A fate other than unknown needs a published source, which the documentation
-// names, and all redirect URIs of a host have one fate.
+// A handling other than unknown needs a published source, which the documentation
+// names, and all redirect URIs of a host are handled the same.
 func TestTheFateOfAHostedRedirectURIHasASource(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosts := make(map[string]fate)
+	hosts := make(map[string]handling)
 	for name, p := range presets {
 		for _, h := range p.hosted {
 			pattern, err := parseHTTPSPattern(h.pattern)
 			if err != nil || pattern.anyLabel || pattern.port != "" {
 				t.Fatalf("%s: %s: %v; a hosted URI has a plain host", name, h.pattern, err)
 			}
-			if other, ok := hosts[pattern.host]; ok && other != h.fate {
-				t.Errorf("the URIs of %s have different fates", pattern.host)
+			if other, ok := hosts[pattern.host]; ok && other != h.handling {
+				t.Errorf("the URIs of %s are handled differently", pattern.host)
 			}
-			hosts[pattern.host] = h.fate
-			if got, ok := fateOfHost(pattern.host); got != h.fate || !ok {
-				t.Errorf("fateOfHost(%s) = %d, %t, want %d", pattern.host, got, ok, h.fate)
+			hosts[pattern.host] = h.handling
+			if got, ok := handlingOfHost(pattern.host); got != h.handling || !ok {
+				t.Errorf("handlingOfHost(%s) = %d, %t, want %d", pattern.host, got, ok, h.handling)
 			}
-			if (h.fate == unknown) != (h.source == "") {
-				t.Errorf("%s has fate %d and source %q", h.pattern, h.fate, h.source)
+			if (h.handling == unknown) != (h.source == "") {
+				t.Errorf("%s has handling %d and source %q", h.pattern, h.handling, h.source)
 			}
-			if h.fate == unknown {
+			if h.handling == unknown {
 				continue
 			}
-			forwards := map[fate]string{forwarded: "yes", kept: "no"}[h.fate]
+			forwards := map[handling]string{forwarded: "yes", kept: "no"}[h.handling]
 			row := "| " + forwards + " | ["
 			documented := false
 			for line := range strings.Lines(string(page)) {

@@ -16,18 +16,18 @@ type preset struct {
 // hosted is an https redirect URI of a known client, and what is known about its
 // server.
 type hosted struct {
-	pattern string
-	fate    fate
-	// source says where the fate is published. It is empty if the fate is unknown.
+	pattern  string
+	handling handling
+	// source says where the handling is published, empty if it is unknown.
 	source string
 }
 
-// fate is what the server of a redirect URI does with a response.
-type fate int
+// handling is what the server of a redirect URI does with a response.
+type handling int
 
 const (
 	// unknown counts as forwarded.
-	unknown fate = iota
+	unknown handling = iota
 	// forwarded means that the server hands the response on to a program on the
 	// user's device, or to a URL that the authorization request names.
 	forwarded
@@ -35,7 +35,7 @@ const (
 	kept
 )
 
-// The published sources of fates.
+// The published sources.
 const (
 	sourceChatGPT = "https://developers.openai.com/apps-sdk/build/auth"
 	sourceClaude  = "https://claude.com/docs/connectors/building/authentication"
@@ -83,13 +83,13 @@ var presets = map[string]preset{
 // in alphabetical order.
 func Presets() []string { return slices.Sorted(maps.Keys(presets)) }
 
-// fateOfHost returns what the presets know about the server of a host, and false
-// if no preset has the host. All redirect URIs of a host have one fate.
-func fateOfHost(host string) (fate, bool) {
+// handlingOfHost returns what the presets know about the server of a host, and false
+// if no preset has the host. All redirect URIs of a host are handled the same.
+func handlingOfHost(host string) (handling, bool) {
 	for _, p := range presets {
 		for _, h := range p.hosted {
 			if strings.HasPrefix(h.pattern, "https://"+host+"/") {
-				return h.fate, true
+				return h.handling, true
 			}
 		}
 	}

@@ -24,8 +24,8 @@ func (p *Profile) Forwards(u dcr.RedirectURI) bool {
 	if u.Kind != dcr.HTTPS {
 		return false
 	}
-	fate, known := fateOfHost(u.Host)
-	if fate == forwarded {
+	handling, known := handlingOfHost(u.Host)
+	if handling == forwarded {
 		return true
 	}
 	rules, listed := p.redirects.patterns(), false
@@ -40,7 +40,7 @@ func (p *Profile) Forwards(u dcr.RedirectURI) bool {
 		listed = listed || !known || !pattern.anyLabel
 	}
 	sameHost := func(pattern httpsPattern) bool { return pattern.forwards && pattern.matchHost(u) }
-	return !listed && (known && fate != kept || slices.ContainsFunc(rules, sameHost))
+	return !listed && (known && handling != kept || slices.ContainsFunc(rules, sameHost))
 }
 
 // Remembers reports whether a user's consent to a request with this redirect URI
