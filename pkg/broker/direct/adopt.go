@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -114,10 +115,16 @@ func exceeds(p *policy.Profile, m dcr.ClientMetadata) string {
 			return fmt.Sprintf("the redirect URI %q", uri)
 		}
 	}
-	if allowed.Scope != m.Scope {
+	if !sameScopes(allowed.Scope, m.Scope) {
 		return fmt.Sprintf("the scopes %q, where the profile gives %q", m.Scope, allowed.Scope)
 	}
 	return ""
+}
+
+// sameScopes reports whether both lists have the same scopes. Cognito has scopes in
+// an order of its own, and the profile in the operator's.
+func sameScopes(a, b string) bool {
+	return slices.Equal(slices.Sorted(strings.FieldsSeq(a)), slices.Sorted(strings.FieldsSeq(b)))
 }
 
 // Adopt registers an app client that an operator has created under its id, and

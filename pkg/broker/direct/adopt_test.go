@@ -51,6 +51,18 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// The scopes of an app client are a set, which Cognito returns in an order of its own.
+func TestAnAdoptionComparesScopesAsSets(t *testing.T) {
+	w := world.New(t)
+	m := w.ByHand("theirs")
+	m.Scope = "mcp/write openid mcp/read"
+	w.Pool.Put("theirs", fake.AppClient{Metadata: m})
+	plan, err := w.PlanAdoption(t.Context(), "theirs", "open")
+	if err != nil || plan.Exceeds != "" {
+		t.Errorf("PlanAdoption = %+v, %v, want nothing that exceeds the profile", plan, err)
+	}
+}
+
 func TestAppClientsThatCannotBeAdopted(t *testing.T) {
 	w := world.New(t)
 	ours, _ := w.MustRegister(world.PublicBody, world.None)

@@ -3,6 +3,7 @@ package janitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -31,16 +32,48 @@ func (r *Run) growth() iter.Seq2[item, error] {
 			return &step{
 				Step: growStep(a),
 				dry:  Report{Grown: 1},
-				do: func(ctx context.Context) (done Report, err error) {
-					grown, err := r.c.Grower.Grow(ctx, a, p)
-					if grown {
-						done.Grown = 1
-					}
-					return done, err
-				},
+				do:   func(ctx context.Context) (Report, error) { return r.grow(ctx, a, p) },
 			}, nil
 		}}
 	})
+}
+
+// grow gives a, the shared app client of the profile, the scopes that it lacks. If
+// another process changes the record at the same time, such as an operator who
+// applies a newer policy, the settings that reached Cognito last may be those of
+// this sweep. So grow repeats the update, for the newest record and policy, until
+// the record has what Cognito has.
+func (r *Run) grow(ctx context.Context, a *broker.AppClient, p *policy.Profile) (Report, error) {
+	for range broker.Attempts {
+		grown, err := r.c.Grower.Grow(ctx, a, p)
+		if !broker.IsOnly(err, broker.ErrConflict) {
+			var done Report
+			if grown {
+				done.Grown = 1
+			}
+			return done, err
+		}
+		stored, readErr := r.c.Store.AppClient(ctx, a.Key)
+		if errors.Is(readErr, broker.ErrNotFound) {
+			return Report{}, nil
+		}
+		if readErr != nil {
+			return Report{}, errors.Join(err, readErr)
+		}
+		if stored.State != broker.AppClientReady || stored.Marker != a.Marker {
+			return Report{}, nil
+		}
+		pol, readErr := r.c.Policy(broker.Newest(ctx))
+		if readErr != nil {
+			return Report{}, errors.Join(err, fmt.Errorf("policy: %w", readErr))
+		}
+		newest, ok := pol.Profile(p.Name())
+		if !ok || newest.AppClient() != policy.SharedAppClient {
+			newest = p
+		}
+		a, p = stored, newest
+	}
+	return Report{}, fmt.Errorf("app client %s is changed all the time, and Cognito may lack scopes of its record", a.Key)
 }
 
 func growStep(a *broker.AppClient) Step {

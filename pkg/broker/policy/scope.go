@@ -16,7 +16,9 @@ const scopeAdmin = "aws.cognito.signin.user.admin"
 // MaxScopes is the maximum number of scopes of an app client in Cognito.
 const MaxScopes = 50
 
-// needsOpenID reports whether Cognito grants a scope only together with openid.
+// needsOpenID reports whether a scope needs openid, as AWS documents. Recorded
+// answers of real pools have email without it; such a token cannot be used at
+// userInfo.
 func needsOpenID(scope string) bool {
 	return scope == "email" || scope == "phone" || scope == "profile"
 }

@@ -171,45 +171,74 @@ func (f *finishing) deleteAbandoned(ctx context.Context, a *broker.AppClient) er
 // check checks an app client that is in use: whether its registration exists,
 // whether it has the scopes, and when to check again.
 func (f *finishing) check(ctx context.Context, a *broker.AppClient) error {
+	grown := false
+	for range broker.Attempts {
+		grew, err := f.checkOnce(ctx, a, grown)
+		if grown = grown || grew; !grown || !broker.IsOnly(err, broker.ErrConflict) {
+			return err
+		}
+		// Another process has changed the record, perhaps with more scopes. The
+		// settings that reached Cognito last may be those of this sweep, so it sends
+		// the ones that are right now.
+		stored, readErr := f.store.AppClient(ctx, a.Key)
+		if errors.Is(readErr, broker.ErrNotFound) {
+			return nil
+		}
+		if readErr != nil {
+			return errors.Join(err, readErr)
+		}
+		if stored.State != broker.AppClientReady || stored.Marker != a.Marker {
+			return err
+		}
+		a = stored
+	}
+	return fmt.Errorf("app client %s is changed all the time, and Cognito may lack scopes of its record", a.Key)
+}
+
+// checkOnce is check for a record that no other process changes meanwhile. It
+// reports whether it has changed the app client at Cognito, which it does if scopes
+// are missing, or always.
+func (f *finishing) checkOnce(ctx context.Context, a *broker.AppClient, always bool) (grew bool, err error) {
 	var again time.Time
 	if a.Kind == broker.KindDedicated {
 		r, err := f.served(ctx, a)
 		if errors.Is(err, broker.ErrNotFound) {
-			return f.markAndRemove(ctx, a)
+			return false, f.markAndRemove(ctx, a)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		again = r.ExpiresAt // it expires then, unless it is used before
-		if err := f.growDedicated(ctx, a, r); err != nil {
-			return err
+		if grew, err = f.growDedicated(ctx, a, r, always); err != nil {
+			return grew, err
+		}
+		if grew && !always {
+			f.done.Grown++
 		}
 	}
 	if err := f.deleteAbandoned(ctx, a); err != nil {
-		return err
+		return grew, err
 	}
 	a.Abandoned, a.Due = nil, again
 	if err := f.store.ReplaceAppClient(ctx, a); err != nil {
-		return err
+		return grew, err
 	}
 	f.done.Completed++
-	return nil
+	return grew, nil
 }
 
-// growDedicated adds the missing scopes of r to a. The caller stores a.
-func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *broker.Registration) error {
+// growDedicated adds the missing scopes of r to a, and reports whether it has sent
+// the settings to Cognito: if scopes are missing, and if always is set. The caller
+// stores a.
+func (f *finishing) growDedicated(ctx context.Context, a *broker.AppClient, r *broker.Registration, always bool) (bool, error) {
 	profile, ok := f.policy.Profile(r.Profile)
 	if !ok {
-		return nil
+		return false, nil
 	}
 	spec := dedicatedSpec(r, profile)
-	if !lacks(a, spec) {
-		return nil
+	if !always && !lacks(a, spec) {
+		return false, nil
 	}
 	f.sweep.Growing(a)
-	if err := f.grow(ctx, a, spec); err != nil {
-		return err
-	}
-	f.done.Grown++
-	return nil
+	return true, f.grow(ctx, a, spec)
 }
