@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -159,14 +158,19 @@ func TestCognitoFailsAtTheCallback(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
+			w := newWorld(t)
 			id := w.register("asking", nil, webURI)
 			b := w.browser()
 			callback := b.signIn(b.authorize(requestOf(id, webURI)), "alice")
 			w.cognito.Faults().Inject("token", fault)
+			patient := w.oauth.Client
+			if fault.Effect == emulator.SlowBefore || fault.Effect == emulator.SlowAfter {
+				w.limitCognito()
+			}
 			w.wantError(b.get(callback).at(t), webURI, "temporarily_unavailable")
 			w.wantNoGrant()
 			w.cognito.Faults().Clear()
+			w.oauth.Client = patient
 			b.wantFailure(b.get(callback), http.StatusBadRequest, "")
 			w.wantCode(b.decide(b.arrive(requestOf(id, webURI), "alice"), "allow").target(t), webURI)
 		})

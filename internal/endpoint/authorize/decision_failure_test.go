@@ -3,7 +3,6 @@ package authorize
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/dcr-broker/dcr-broker/internal/tool/emulator"
 	"github.com/dcr-broker/dcr-broker/test/fake"
@@ -97,12 +96,15 @@ func TestCancelWhenSomethingFails(t *testing.T) {
 			w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.FailBefore})
 		}},
 		{"Cognito is cut off", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.CutAfter}) }},
-		{"Cognito is slow", func(w *world) { w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore}) }},
+		{"Cognito is slow", func(w *world) {
+			w.cognito.Faults().Inject("revoke", emulator.Fault{Effect: emulator.SlowBefore})
+			w.limitCognito()
+		}},
 		{"not deleted", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.NotApplied) }},
 		{"deleted, reply lost", func(w *world) { w.Store.FailNext("DeleteTransaction", 1, fake.ReplyLost) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, func(s *setup) { s.timeout = 200 * time.Millisecond })
+			w := newWorld(t)
 			b := w.browser()
 			page := b.arrive(requestOf(w.register("asking", nil, webURI), webURI), "alice")
 			tt.fault(w)

@@ -59,7 +59,6 @@ type setup struct {
 	binding   bool
 	quota     int
 	resources []broker.Resource
-	timeout   time.Duration
 	pool      emulator.Config
 }
 
@@ -124,7 +123,7 @@ func (w *world) appClients(b *kit.Brokered) provision.Pool {
 }
 
 func (w *world) openFlow(s setup) {
-	w.oauth = &oauth{w.cognito.OAuth(s.timeout)}
+	w.oauth = &oauth{w.cognito.OAuth(0)}
 	c := w.FlowConfig(w.oauth)
 	w.Conf.Resources, w.Conf.ResourceBinding = s.resources, s.binding
 	c.Issuer, c.LoginVersion = w.issuer, s.login
@@ -257,6 +256,10 @@ func (w *world) deleteAppClient(id string) {
 		w.T.Fatal(err)
 	}
 }
+
+// limitCognito limits the time of a call of Cognito, for a Cognito that does not
+// answer. Calls that have to succeed are not limited: this machine may be slow.
+func (w *world) limitCognito() { w.oauth.Client = w.cognito.OAuth(200 * time.Millisecond) }
 
 // redirectTokenEndpoint replaces Cognito's token endpoint by another server.
 func (w *world) redirectTokenEndpoint(to string) { w.oauth.Client = w.cognito.OAuthAt(to, 0) }
