@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -196,6 +197,10 @@ var ErrBrandingLimit = errors.New("all branding styles of the user pool are used
 // all that it can have, or the profile all that the policy allows. It comes with
 // a *dcr.Error with the code dcr.Unavailable.
 var ErrAppClientLimit = errors.New("the limit of app clients is reached")
+
+// ErrProfileFull wraps ErrAppClientLimit: the profile has all that the policy
+// allows.
+var ErrProfileFull = fmt.Errorf("of a profile: %w", ErrAppClientLimit)
 
 // ErrCallLimit means that Cognito was not called, because this deployment has used
 // up its calls for now. It comes with a *dcr.Error with the code

@@ -12,7 +12,7 @@ import (
 
 // TakePlace takes a place for a among the app clients of its profile, in both
 // modes. limit is the maximum number of places; 0 means no limit. If no place
-// is free, the error is broker.ErrAppClientLimit.
+// is free, the error is broker.ErrProfileFull.
 //
 // The place belongs to the marker of a, and not to its key. A marker is never
 // used again, so a place that is returned late, by a sweep or request that
@@ -26,7 +26,7 @@ func TakePlace(ctx context.Context, budgets broker.Budgets, a *broker.AppClient,
 	if errors.Is(err, broker.ErrExhausted) {
 		e := dcr.Errorf(dcr.Unavailable, "no more clients can be registered at the moment")
 		e.RetryAfter = time.Hour
-		return fmt.Errorf("%w: %w", e, broker.ErrAppClientLimit)
+		return fmt.Errorf("%w: %w", e, broker.ErrProfileFull)
 	}
 	if err != nil {
 		return fmt.Errorf("app clients of profile: %w", err)

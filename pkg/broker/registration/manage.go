@@ -54,13 +54,13 @@ func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.
 	next := credential.NewRegistrationAccessToken()
 	c.After.AccessTokens = broker.AccessTokens{Current: tok.Hash(), Next: next.Hash()}
 	if err := g.lifecycle.Update(ctx, c); err != nil {
-		return nil, err
+		return nil, limited(ctx, err)
 	}
 	return g.information(c.After, next), nil
 }
 
 // Delete removes the client (RFC 7592 §2.3). After an error with the code
-// dcr.Unavailable the client can repeat it with the same token. A client of the
+// dcr.Unavailable or dcr.TooManyRequests the client can repeat it with the same token. A client of the
 // other mode can be deleted too. A disabled client cannot: its record belongs
 // to the operator, and without it the client could register again. Its error is
 // that of Update.
@@ -76,9 +76,9 @@ func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.
 		return disabled()
 	}
 	if !g.lifecycle.Manages(r) {
-		return g.former.Delete(ctx, r)
+		return limited(ctx, g.former.Delete(ctx, r))
 	}
-	return g.lifecycle.Delete(ctx, r)
+	return limited(ctx, g.lifecycle.Delete(ctx, r))
 }
 
 // managed returns the registration that the bearer of tok reads or updates. It

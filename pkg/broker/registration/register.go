@@ -50,7 +50,7 @@ func (g *Registrar) Register(ctx context.Context, req *dcr.Request, tok credenti
 		source:    source{broker.SourceOf(ctx), g.lifecycle.SourceHash},
 	})
 	if err != nil {
-		return nil, err
+		return nil, limited(ctx, err)
 	}
 	return issued.Information(g.issuer), nil
 }

@@ -128,7 +128,7 @@ func TestLimits(t *testing.T) {
 		_, first := w.MustRegister(world.PublicBody, credential.Token{})
 		w.MustRegister(world.PublicBody, credential.Token{})
 		_, err := w.Register(t.Context(), world.Request(t, world.PublicBody), credential.Token{})
-		if e := world.WantCode(t, "third", err, dcr.Unavailable); e.RetryAfter <= 0 {
+		if e := world.WantCode(t, "third", err, dcr.TooManyRequests); e.RetryAfter <= 0 {
 			t.Error("no Retry-After")
 		}
 		id := ""

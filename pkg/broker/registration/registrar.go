@@ -10,6 +10,7 @@ import (
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/credential"
 	"github.com/dcr-broker/dcr-broker/pkg/broker/policy"
+	"github.com/dcr-broker/dcr-broker/pkg/broker/telemetry"
 	"github.com/dcr-broker/dcr-broker/pkg/dcr"
 )
 
@@ -122,4 +123,16 @@ func Unavailable(cause error) error {
 		return cause
 	}
 	return broker.Unavailable("the request could not be completed, try again", broker.RetrySoon, cause)
+}
+
+// limited returns the error of a lifecycle. What strangers can use up is no failure
+// of the broker: a limit of this deployment is too_many_requests, which rings other
+// alarms than unavailable.
+func limited(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*dcr.Error](err)
+	if !ok || !errors.Is(err, broker.ErrCallLimit) && !errors.Is(err, broker.ErrProfileFull) {
+		return err
+	}
+	telemetry.Count(ctx, telemetry.Limited, 1)
+	return &broker.Refusal{Code: dcr.TooManyRequests, Description: e.Description, RetryAfter: e.RetryAfter, Cause: err}
 }
