@@ -30,7 +30,7 @@ type Metric struct {
 // The metrics.
 var (
 	Registrations    = &Metric{"Registrations", "Count", []string{Profile, Outcome}, "requests to register, by outcome"}
-	Limited          = &Metric{"RegistrationsLimited", "Count", nil, "registrations that were refused because a limit of the hour was used up"}
+	Limited          = &Metric{"RegistrationsLimited", "Count", nil, "requests to `/register` that were refused because a limit was used up: of the hour, of the profile's app clients, or of our calls of Cognito in a second"}
 	DedupeHits       = &Metric{"DedupeHits", "Count", []string{Profile}, "open registrations that existed already"}
 	Tokens           = &Metric{"Tokens", "Count", []string{GrantType, Outcome}, "requests for tokens, by grant and error"}
 	Consents         = &Metric{"Consents", "Count", []string{Decision}, "decisions on the consent page, and consents that were remembered"}
