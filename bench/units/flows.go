@@ -32,7 +32,8 @@ func brokered(d *deployment) {
 }
 
 func registrations(d *deployment) {
-	// The limit of creations in an hour is for each host of a redirect URI.
+	// The limit of creations in an hour is for each redirect rule. Cursor's preset is
+	// one, and loopback is another.
 	d.register(d.metadata("cursor", nil), "")
 	claudeCode := d.metadata("claude-code", nil)
 	numbered := func(i int) map[string]any {
