@@ -101,6 +101,9 @@ func (v *visit) grant(ctx context.Context, w waiting) (Outcome, error) {
 		return Outcome{}, inLanguage(w.refused, t.Lang)
 	}
 	code, err := v.issue(ctx, t)
+	if errors.Is(err, errGrantUnknown) {
+		return Outcome{}, undecided(err) // the user can repeat the decision
+	}
 	if err != nil {
 		v.endTransaction(ctx, t)
 		return Outcome{}, inLanguage(f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the grant could not be stored", Cause: err}), t.Lang)

@@ -37,8 +37,11 @@ func (v *visit) issue(ctx context.Context, t *broker.Transaction) (credential.To
 			ExpiresAt: now.Add(v.conf.Tokens.RefreshToken),
 		}
 		if err := f.storeTokens(ctx, tokens); err != nil {
-			f.deleteTokens(ctx, tokens.ID) // only the reply may have been lost
-			return credential.Token{}, err
+			granted, grantErr := f.granted(ctx, id, tokens.ID)
+			if granted {
+				return code, nil // by another request
+			}
+			return credential.Token{}, errors.Join(err, grantErr)
 		}
 		g := &broker.Grant{
 			ID:         id,
@@ -61,16 +64,40 @@ func (v *visit) issue(ctx context.Context, t *broker.Transaction) (credential.To
 		}
 		// The existing grant belongs to another transaction, or it is this one
 		// and the store's reply was lost.
-		found, readErr := f.config.Store.Grant(ctx, id)
-		if readErr == nil && found.TokensID == tokens.ID {
+		granted, readErr := f.granted(ctx, id, tokens.ID)
+		if granted {
 			return code, nil
 		}
-		f.deleteTokens(ctx, tokens.ID)
-		if !errors.Is(err, broker.ErrExists) {
-			return credential.Token{}, fmt.Errorf("create grant: %w", err)
+		if readErr != nil || !errors.Is(err, broker.ErrExists) {
+			return credential.Token{}, errors.Join(fmt.Errorf("create grant: %w", err), readErr)
 		}
 	}
 	return credential.Token{}, fmt.Errorf("the sign-in has %d grants already", broker.MaxGrants)
+}
+
+// errGrantUnknown means that the store did not tell whether a grant exists.
+var errGrantUnknown = errors.New("it is not known whether the grant exists")
+
+// granted reports whether the grant with this id exists and has these tokens. If
+// not, it deletes the tokens. It reads the grant again if the first read fails,
+// also if ctx has ended: this process may have stood still, and another request of
+// the browser may have stored the grant meanwhile. If that read fails too, the error
+// is errGrantUnknown, and the tokens stay until they expire.
+func (f *Flow) granted(ctx context.Context, id, tokensID string) (bool, error) {
+	g, err := f.config.Store.Grant(ctx, id)
+	if err != nil && !errors.Is(err, broker.ErrNotFound) {
+		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		g, err = f.config.Store.Grant(again, id)
+	}
+	switch {
+	case err == nil && g.TokensID == tokensID:
+		return true, nil
+	case err == nil, errors.Is(err, broker.ErrNotFound):
+		f.deleteTokens(ctx, tokensID) // only the reply of storing them may have been lost
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %w", errGrantUnknown, err)
 }
 
 // storeTokens stores the tokens of a grant, unless a former call has done it.
