@@ -60,10 +60,10 @@ func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.
 }
 
 // Delete removes the client (RFC 7592 §2.3). After an error with the code
-// dcr.Unavailable or dcr.TooManyRequests the client can repeat it with the same token. A client of the
-// other mode can be deleted too. A disabled client cannot: its record belongs
-// to the operator, and without it the client could register again. Its error is
-// that of Update.
+// dcr.Unavailable or dcr.TooManyRequests the client can repeat it with the same
+// token. A client of the other mode can be deleted too. A disabled client cannot:
+// its record belongs to the operator, and without it the client could register
+// again. Its error is that of Update.
 func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.Token) error {
 	r, err := g.authenticate(ctx, clientID, tok)
 	if err != nil {
