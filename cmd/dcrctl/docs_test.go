@@ -191,7 +191,8 @@ func TestOperationsPageRuns(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamodbtest.Endpoint(t)
 	body := must.ReadFile(t, runbook)
-	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "SUB", "sub-1", "USER", "ada@example.com")
+	placeholders := strings.NewReplacer("CLIENT_ID", "$CLIENT", "TOKEN_ID", "$TOKEN_ID", "SUB", "sub-1", "USER", "ada@example.com",
+		"DIGEST", `"$(dcrctl client show $CLIENT | sed -n 's/^digest *//p')"`)
 	var script, files strings.Builder
 	sections, commands, documents := 0, 0, 0
 	for section := range strings.SplitSeq(string(body), "\n## ") {
