@@ -90,17 +90,7 @@ func findingText(f usecase.Finding, off bool) string {
 	profile := "profile " + f.Subject
 	switch f.Rule {
 	case usecase.RuleProfile:
-		if f.Effect == usecase.EffectStays {
-			return profile + " is gone: " + plural(f.Clients, "client gets", "clients get") + " tokens as before, without updates of the registration"
-		}
-		var parts []string
-		if f.Clients > 0 || f.Tokens == 0 {
-			parts = append(parts, plural(f.Clients, "client gets", "clients get")+" no tokens any more"+grantsOf(f))
-		}
-		if f.Tokens > 0 {
-			parts = append(parts, plural(f.Tokens, "initial access token is", "initial access tokens are")+" refused")
-		}
-		return profile + " is gone: " + strings.Join(parts, "; ")
+		return profile + " is gone: " + profileGone(f)
 	case usecase.RuleNoScope:
 		return profile + ": no scope of " + clients + " is left; " + again + signIn
 	case usecase.RuleScope:
@@ -146,16 +136,38 @@ func findingText(f usecase.Finding, off bool) string {
 	case usecase.RuleAuthMethods:
 		return profile + ": " + plural(f.Clients, "client has", "clients have") + " an authentication method that it does not allow any more"
 	case usecase.RuleUsers:
-		text := profile + " admits other users: some users of " + clients + " may be refused, and others admitted. " +
-			"Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
-		if f.Ends > 0 {
-			text += fmt.Sprintf("; by the identity providers at the sign-in, that is %d", f.Ends)
-		}
-		return text
+		return profile + " admits other users: " + usersChanged(f)
 	case usecase.RuleIdentityProvider:
 		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
 	}
 	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, grants)
+}
+
+// profileGone says what becomes of the clients and initial access tokens of a
+// profile that is gone.
+func profileGone(f usecase.Finding) string {
+	clients := plural(f.Clients, "client gets", "clients get")
+	if f.Effect == usecase.EffectStays {
+		return clients + " tokens as before, without updates of the registration"
+	}
+	var parts []string
+	if f.Clients > 0 || f.Tokens == 0 {
+		parts = append(parts, clients+" no tokens any more"+grantsOf(f))
+	}
+	if f.Tokens > 0 {
+		parts = append(parts, plural(f.Tokens, "initial access token is", "initial access tokens are")+" refused")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// usersChanged says what becomes of the users of a profile that admits others.
+func usersChanged(f usecase.Finding) string {
+	text := "some users of " + plural(f.Clients, "client", "clients") + " may be refused, and others admitted. " +
+		"Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
+	if f.Ends > 0 {
+		text += fmt.Sprintf("; by the identity providers at the sign-in, that is %d", f.Ends)
+	}
+	return text
 }
 
 // grantsOf says what becomes of the grants of a finding.
