@@ -85,9 +85,12 @@ type Grant struct {
 	AppClient string `json:"app,omitempty"`
 	// CognitoID is the id of that app client at Cognito.
 	CognitoID string `json:"app_id,omitempty"`
-	// TokensID is the id of the grant's SealedTokens. It is empty if the grant has
-	// none, as with client_credentials, or if they have been revoked.
+	// TokensID is the id of the grant's SealedTokens, empty with client_credentials.
+	// It stays when they are gone, because it tells which transaction made the grant.
 	TokensID string `json:"tokens,omitempty"`
+	// TokensGone is set after Cognito's tokens of an ended grant have been revoked
+	// and deleted.
+	TokensGone bool `json:"tokens_gone,omitzero"`
 
 	// CreatedAt is when the grant was made.
 	CreatedAt time.Time `json:"-" store:"created_at"`
@@ -111,7 +114,9 @@ func (g *Grant) LogValue() slog.Value {
 
 // Unfinished reports whether there is something left to end: g has not been
 // ended, or Cognito's tokens are still stored and have to be revoked.
-func (g *Grant) Unfinished() bool { return g.EndedAt.IsZero() || g.TokensID != "" }
+func (g *Grant) Unfinished() bool {
+	return g.EndedAt.IsZero() || g.TokensID != "" && !g.TokensGone
+}
 
 // Clone returns a copy that shares no memory with g.
 func (g *Grant) Clone() *Grant {

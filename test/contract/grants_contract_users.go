@@ -117,7 +117,7 @@ func testOfUser(t *testing.T, open OpenGrantStore) {
 	check(t, "end", s.ReplaceGrant(t.Context(), ended), nil)
 	check(t, "delete", s.DeleteConsent(t.Context(), taken.Key), nil)
 	want("ended, with tokens to revoke", broker.UserRecord{Grant: g.ID}, broker.UserRecord{Grant: ended.ID}, broker.UserRecord{Consent: kept.Key})
-	ended.TokensID = ""
+	ended.TokensGone = true
 	check(t, "complete the end", s.ReplaceGrant(t.Context(), ended), nil)
 	want("ended", broker.UserRecord{Grant: g.ID}, broker.UserRecord{Consent: kept.Key})
 	for _, id := range append(foreignIDs(), credential.NewID()) {

@@ -152,7 +152,7 @@ func (w *world) checkTokens(all map[string]*broker.Grant) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if g := all[grant]; g != nil && g.TokensID != id {
+		if g := all[grant]; g != nil && (g.TokensID != id || g.TokensGone) {
 			w.t.Errorf("%s: the tokens %s of the grant %s, which has ended, are stored", w.now(), id, g.ID)
 		}
 		if t.ExpiresAt.IsZero() || t.ExpiresAt.After(w.now().Add(lifetime)) {

@@ -120,8 +120,8 @@ func (s *stack) wantActive(token string, want bool) {
 func (s *stack) wantEnded(id string) {
 	s.T.Helper()
 	g := s.Grant(id)
-	if g.EndedAt.IsZero() || g.TokensID != "" || len(g.Live) != 0 {
-		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.TokensID != "")
+	if g.Unfinished() || len(g.Live) != 0 {
+		s.T.Errorf("grant has ended at %v with %d live tokens, and has tokens of Cognito: %t; want it ended, without tokens", g.EndedAt, len(g.Live), g.Unfinished())
 	}
 	if _, err := s.Inner.Consent(s.T.Context(), g.ConsentKey); err != broker.ErrNotFound {
 		s.T.Errorf("the remembered consent: %v, want it deleted", err)

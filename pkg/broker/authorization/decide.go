@@ -104,6 +104,9 @@ func (v *visit) grant(ctx context.Context, w waiting) (Outcome, error) {
 	if errors.Is(err, errGrantUnknown) {
 		return Outcome{}, undecided(err) // the user can repeat the decision
 	}
+	if errors.Is(err, errGrantEnded) {
+		return Outcome{}, decidedAlready()
+	}
 	if err != nil {
 		v.endTransaction(ctx, t)
 		return Outcome{}, inLanguage(f.deny(c, broker.Refusal{Code: dcr.Unavailable, Description: "the grant could not be stored", Cause: err}), t.Lang)

@@ -78,8 +78,12 @@ func (v *visit) issue(ctx context.Context, t *broker.Transaction) (credential.To
 // errGrantUnknown means that the store did not tell whether a grant exists.
 var errGrantUnknown = errors.New("it is not known whether the grant exists")
 
+// errGrantEnded means that the grant of the transaction has ended already.
+var errGrantEnded = errors.New("the grant has ended")
+
 // granted reports whether the grant with this id exists and has these tokens. If
-// not, it deletes the tokens. It reads the grant again if the first read fails,
+// not, it deletes the tokens. If the grant has ended, the error is errGrantEnded: the
+// sign-in has been revoked with it, and gives no other grant. It reads the grant again if the first read fails,
 // also if ctx has ended: this process may have stood still, and another request of
 // the browser may have stored the grant meanwhile. If that read fails too, the error
 // is errGrantUnknown, and the tokens stay until they expire.
@@ -91,8 +95,13 @@ func (f *Flow) granted(ctx context.Context, id, tokensID string) (bool, error) {
 		g, err = f.config.Store.Grant(again, id)
 	}
 	switch {
-	case err == nil && g.TokensID == tokensID:
+	case err == nil && g.TokensID == tokensID && g.EndedAt.IsZero():
 		return true, nil
+	case err == nil && g.TokensID == tokensID:
+		if g.TokensGone {
+			f.deleteTokens(ctx, tokensID) // this request has stored them again
+		}
+		return false, errGrantEnded
 	case err == nil, errors.Is(err, broker.ErrNotFound):
 		f.deleteTokens(ctx, tokensID) // only the reply of storing them may have been lost
 		return false, nil

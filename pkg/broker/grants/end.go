@@ -84,8 +84,8 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 	if err := e.mark(ctx, g); err != nil {
 		return fmt.Errorf("end grant %s: %w", g.ID, err)
 	}
-	if g.TokensID == "" {
-		return nil // the grant had none, or they have been revoked
+	if !g.Unfinished() {
+		return nil // the grant had no tokens, or they have been revoked
 	}
 	if err := e.config.Store.DeleteConsent(ctx, g.ConsentKey); err != nil {
 		return fmt.Errorf("delete the consent of grant %s: %w", g.ID, err)
@@ -94,7 +94,7 @@ func (e *Ender) EndGrant(ctx context.Context, ring *seal.Ring, g *broker.Grant) 
 		return fmt.Errorf("tokens of grant %s: %w", g.ID, err)
 	}
 	done := g.Clone()
-	done.TokensID = ""
+	done.TokensGone = true
 	err := e.config.Store.ReplaceGrant(ctx, done)
 	if err == nil {
 		*g = *done
