@@ -318,7 +318,7 @@ func (c *clientDisableCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, op, d, c.confirmation, "Disable these clients and end their grants?"); err != nil {
+	if err := c.confirm(ctx, op, d, c.confirmation, number(len(c.IDs), "Disable this client and end its grants?", "Disable these clients and end their grants?")); err != nil {
 		return err
 	}
 	return c.each(op, "disabled", func(id string) (*broker.Registration, error) { return d.Operator.Disable(ctx, id, d.caller) })
@@ -334,7 +334,7 @@ func (c *clientDeleteCmd) Run(ctx context.Context, op *operator) error {
 	if err != nil {
 		return err
 	}
-	if err := c.confirm(ctx, op, d, c.confirmation, "Delete these clients permanently? Their ids stay refused."); err != nil {
+	if err := c.confirm(ctx, op, d, c.confirmation, number(len(c.IDs), "Delete this client permanently? Its id stays refused.", "Delete these clients permanently? Their ids stay refused.")); err != nil {
 		return err
 	}
 	return c.each(op, "deleted", func(id string) (*broker.Registration, error) { return d.Operator.Delete(ctx, id, d.caller) })

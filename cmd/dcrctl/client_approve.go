@@ -51,7 +51,7 @@ func (c approval) run(ctx context.Context, op *operator, from broker.Registratio
 		op.infof("%s", text.String())
 	}
 	if waiting > 0 && c.Digest == "" {
-		if err := c.confirmf(ctx, op, "%s %s with what is shown?", verb, map[bool]string{true: "this client", false: "these clients"}[waiting == 1]); err != nil {
+		if err := c.confirmf(ctx, op, "%s %s with what is shown?", verb, number(waiting, "this client", "these clients")); err != nil {
 			return err
 		}
 	}

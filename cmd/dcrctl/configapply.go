@@ -186,10 +186,10 @@ func (w *writer) apply(ctx context.Context, name string, body []byte, restores i
 func (w *writer) ask(ctx context.Context, name string, missing []string, unchanged bool) error {
 	scopes := ""
 	if len(missing) > 0 {
-		scopes = fmt.Sprintf("The user pool gets the scopes %s.\n", shortList(missing))
+		scopes = fmt.Sprintf("The user pool gets the %s %s.\n", number(len(missing), "scope", "scopes"), shortList(missing))
 	}
 	if unchanged {
-		return w.confirmf(ctx, w.op, "%sCreate them?", scopes)
+		return w.confirmf(ctx, w.op, "%sCreate %s?", scopes, number(len(missing), "it", "them"))
 	}
 	return w.confirmf(ctx, w.op, "%sStore %s as version %d, for %s mode?", scopes, name, w.newest().Number+1, w.stored.deployment.Mode)
 }

@@ -65,8 +65,8 @@ func writeNewScopes(w io.Writer, head string, impact usecase.Impact) {
 		fmt.Fprint(w, head)
 		head = ""
 		writeItem(w, fmt.Sprintf("%s %s only when %s again; until then requests for %s end with invalid_scope. MCP clients usually do not register again on their own",
-			plural(n, "registered client gets", "registered clients get"), shortList(scopes[n]), map[bool]string{true: "it registers", false: "they register"}[n == 1],
-			map[bool]string{true: "it", false: "them"}[len(scopes[n]) == 1]))
+			plural(n, "registered client gets", "registered clients get"), shortList(scopes[n]), number(n, "it registers", "they register"),
+			number(len(scopes[n]), "it", "them")))
 	}
 }
 
@@ -80,7 +80,7 @@ func isOff(impact usecase.Impact) bool {
 // findingText describes a finding, for people. off is whether open registration
 // is turned off, so that clients cannot register again.
 func findingText(f usecase.Finding, off bool) string {
-	again := "until they register again, "
+	again := "until " + number(f.Clients, "it registers", "they register") + " again, "
 	if off {
 		again = ""
 	}
@@ -103,14 +103,18 @@ func findingText(f usecase.Finding, off bool) string {
 		return profile + " has dedicated app clients now. Clients that registered openly get none: " + again + signIn +
 			`. "app_client": "shared" in the profile keeps their app client`
 	case usecase.RuleAppClientScopes:
-		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have. Whether Cognito still refreshes the " +
-			grants + " with such scopes is not known"
+		return profile + ": its app client would have more scopes than Cognito allows, so it loses those that the profile does not have" +
+			notKnown(f, "the "+grants+" with such scopes")
 	case usecase.RuleLifetime:
-		return profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes them and ends their " + grants
+		text := profile + ": the lifetime of " + clients + " has ended; within 7 days the janitor removes " + number(f.Clients, "it", "them")
+		if f.Grants > 0 {
+			text += " and ends " + number(f.Clients, "its ", "their ") + grants
+		}
+		return text
 	case usecase.RuleResource:
 		text := "resource " + f.Subject + " is gone: authorization requests that name it are refused"
 		if f.Grants > 0 {
-			text += fmt.Sprintf("; %s of %s for it: they are refreshed until they expire", grants, clients)
+			text += fmt.Sprintf("; %s of %s for it %s", grants, clients, number(f.Grants, "is refreshed until it expires", "are refreshed until they expire"))
 		}
 		return text
 	case usecase.RuleResourceParameter:
@@ -122,7 +126,7 @@ func findingText(f usecase.Finding, off bool) string {
 		return "introspection client " + f.Subject + " is gone or has another secret: POST /introspect refuses the old one"
 	case usecase.RuleOpenRegistration:
 		if f.Effect == usecase.EffectStays {
-			return "open registration has another profile: " + plural(f.Clients, "client", "clients") + " of " + profile + " get another id when they register again"
+			return "open registration has another profile: " + clients + " of " + profile + number(f.Clients, " gets another id when it registers again", " get another id when they register again")
 		}
 		return "open registration is off: " + plural(f.Clients, "client that registered openly stays", "clients that registered openly stay") + " under " + profile + ", and cannot register again"
 	case usecase.RuleRedirectURIs:
@@ -138,7 +142,7 @@ func findingText(f usecase.Finding, off bool) string {
 	case usecase.RuleUsers:
 		return profile + " admits other users: " + usersChanged(f)
 	case usecase.RuleIdentityProvider:
-		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in. Whether Cognito still refreshes their " + grants + " is not known"
+		return "identity provider " + f.Subject + " is gone from the sign-in page: its users cannot sign in" + notKnown(f, "their "+grants)
 	}
 	return fmt.Sprintf("%s %s: %s, %s", f.Rule, f.Subject, clients, grants)
 }
@@ -162,12 +166,25 @@ func profileGone(f usecase.Finding) string {
 
 // usersChanged says what becomes of the users of a profile that admits others.
 func usersChanged(f usecase.Finding) string {
-	text := "some users of " + plural(f.Clients, "client", "clients") + " may be refused, and others admitted. " +
-		"Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
+	text := "some users of " + plural(f.Clients, "client", "clients") + " may be refused, and others admitted"
+	switch {
+	case f.Grants == 1:
+		text += ". 1 grant ends at its next request for a token, if its user is not admitted"
+	case f.Grants > 1:
+		text += ". Of " + plural(f.Grants, "grant", "grants") + ", those of users who are not admitted end at their next request for a token"
+	}
 	if f.Ends > 0 {
 		text += fmt.Sprintf("; by the identity providers at the sign-in, that is %d", f.Ends)
 	}
 	return text
+}
+
+// notKnown says of grants, if there are any, that Cognito alone decides about them.
+func notKnown(f usecase.Finding, grants string) string {
+	if f.Grants == 0 {
+		return ""
+	}
+	return ". Whether Cognito still refreshes " + grants + " is not known"
 }
 
 // grantsOf says what becomes of the grants of a finding.

@@ -214,8 +214,13 @@ func shortName(by string) string { return by[strings.LastIndexByte(by, '/')+1:] 
 
 // plural returns n with its noun.
 func plural(n int, one, many string) string {
+	return strconv.Itoa(n) + " " + number(n, one, many)
+}
+
+// number returns the words that agree with n things.
+func number(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return strconv.Itoa(n) + " " + many
+	return many
 }

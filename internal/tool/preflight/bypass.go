@@ -72,7 +72,7 @@ func (r *run) registration(ctx context.Context) {
 		r.ok(id, "Cognito's own registration is off")
 		return
 	}
-	who := "with an access token of the pool that has the scope aws.cognito/dcr/register, a client gets"
+	who := "those who have an access token of the pool with the scope aws.cognito/dcr/register get"
 	if dcr.OpenDcrEnabled {
 		who = "it is open: strangers get"
 	}

@@ -26,7 +26,7 @@ func TestRegistrationOfCognito(t *testing.T) {
 		{"open", emulator.Config{Registration: &emulator.DCRConfiguration{EnableStatus: "Enabled", OpenDcrEnabled: true, AllowedScopes: []string{"mcp/read"}}}, brokered,
 			"warning pool.registration: Cognito's own registration is on, and it is open: strangers get app clients with the scopes " + scopes + " mcp/read, past the broker's policy, limits and consent page -> switch it off"},
 		{"with a token", emulator.Config{Registration: &emulator.DCRConfiguration{EnableStatus: "Enabled"}}, direct,
-			"warning pool.registration: Cognito's own registration is on, and with an access token of the pool that has the scope aws.cognito/dcr/register, a client gets app clients with the scopes " + scopes + ", past the broker's policy and limits -> "},
+			"warning pool.registration: Cognito's own registration is on, and those who have an access token of the pool with the scope aws.cognito/dcr/register get app clients with the scopes " + scopes + ", past the broker's policy and limits -> "},
 		// Without EnableStatus an update switches registration on.
 		{"no status", emulator.Config{Registration: &emulator.DCRConfiguration{}}, brokered, "warning pool.registration: Cognito's own registration is on"},
 	} {
