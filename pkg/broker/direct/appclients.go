@@ -55,7 +55,7 @@ func (c *appClients) lease(ctx context.Context, a *broker.AppClient) error {
 	if a.State == broker.AppClientUpdating && a.Due.After(now) {
 		e := dcr.Errorf(dcr.Unavailable, "another update of this client is in progress")
 		e.RetryAfter = a.Due.Sub(now)
-		return e
+		return fmt.Errorf("%w: %w", e, broker.ErrConflict)
 	}
 	a.State, a.Due = broker.AppClientUpdating, now.Add(broker.LeaseTime)
 	if err := c.store.ReplaceAppClient(ctx, a); err != nil {

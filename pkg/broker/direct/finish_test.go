@@ -245,7 +245,7 @@ func TestUpdateDuringSweep(t *testing.T) {
 	}
 	w.Pool.Before("Update", func() error {
 		_, err := put()
-		if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter != 45*time.Second {
+		if e := world.WantCode(t, "Update", err, dcr.TooManyRequests); e.RetryAfter != 45*time.Second {
 			t.Errorf("Retry-After = %s, want the 45 s of the lease", e.RetryAfter)
 		}
 		return nil

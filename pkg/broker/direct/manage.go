@@ -26,7 +26,7 @@ func (l *Lifecycle) Update(ctx context.Context, ch *registration.Change) error {
 	if a.State == broker.AppClientRemoving {
 		// An update must not undo the removal. The state of the registration does
 		// not show the removal yet, but the registration will soon be deleted.
-		return registration.Unavailable(fmt.Errorf("app client %s is being removed", a.Key))
+		return registration.Unavailable(fmt.Errorf("app client %s is being removed: %w", a.Key, broker.ErrConflict))
 	}
 	if err := c.lease(ctx, a); err != nil {
 		return registration.Unavailable(err)

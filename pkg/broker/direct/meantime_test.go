@@ -200,7 +200,7 @@ func TestAnUpdateDoesNotUndoAnInterruptedDeletion(t *testing.T) {
 	w.Pool.Reset()
 
 	_, err := w.Update(t.Context(), c.R.ClientID, c.RAT, world.Update(t, world.ConfidentialBody, c.R.ClientID, "client_name", "Renamed"))
-	if e := world.WantCode(t, "Update", err, dcr.Unavailable); e.RetryAfter <= 0 {
+	if e := world.WantCode(t, "Update", err, dcr.TooManyRequests); e.RetryAfter <= 0 {
 		t.Error("no Retry-After")
 	}
 	if n := w.Pool.Calls("Update"); n != 0 {

@@ -54,7 +54,7 @@ func (g *Registrar) Update(ctx context.Context, clientID string, tok credential.
 	next := credential.NewRegistrationAccessToken()
 	c.After.AccessTokens = broker.AccessTokens{Current: tok.Hash(), Next: next.Hash()}
 	if err := g.lifecycle.Update(ctx, c); err != nil {
-		return nil, limited(ctx, err)
+		return nil, managing(ctx, err)
 	}
 	return g.information(c.After, next), nil
 }
@@ -76,9 +76,9 @@ func (g *Registrar) Delete(ctx context.Context, clientID string, tok credential.
 		return disabled()
 	}
 	if !g.lifecycle.Manages(r) {
-		return limited(ctx, g.former.Delete(ctx, r))
+		return managing(ctx, g.former.Delete(ctx, r))
 	}
-	return limited(ctx, g.lifecycle.Delete(ctx, r))
+	return managing(ctx, g.lifecycle.Delete(ctx, r))
 }
 
 // managed returns the registration that the bearer of tok reads or updates. It
@@ -101,7 +101,7 @@ func (g *Registrar) managed(ctx context.Context, clientID string, tok credential
 		return nil, BadToken()
 	}
 	if err != nil {
-		return nil, Unavailable(err)
+		return nil, managing(ctx, Unavailable(err))
 	}
 	return r, nil
 }

@@ -206,7 +206,7 @@ func TestUpdatesDoNotOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.Update(ctx, info.ClientID, tok, world.Update(t, world.PublicBody, info.ClientID))
-	if e := world.WantCode(t, "update during another", err, dcr.Unavailable); e.RetryAfter != 30*time.Second {
+	if e := world.WantCode(t, "update during another", err, dcr.TooManyRequests); e.RetryAfter != 30*time.Second {
 		t.Errorf("Retry-After = %s, want 30s", e.RetryAfter)
 	}
 	if n := w.Pool.Calls("Update"); n != 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/dcr-broker/dcr-broker/pkg/broker"
@@ -134,5 +135,36 @@ func limited(ctx context.Context, err error) error {
 		return err
 	}
 	telemetry.Count(ctx, telemetry.Limited, 1)
-	return &broker.Refusal{Code: dcr.TooManyRequests, Description: e.Description, RetryAfter: e.RetryAfter, Cause: err}
+	return tooManyRequests(e, err)
+}
+
+func tooManyRequests(e *dcr.Error, cause error) error {
+	return &broker.Refusal{Code: dcr.TooManyRequests, Description: e.Description, RetryAfter: e.RetryAfter, Cause: cause}
+}
+
+// managing is limited for a request of a client about itself. Requests of one client
+// that overtake one another are no failure of the broker either.
+func managing(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*dcr.Error](err)
+	if ok && e.Code == dcr.Unavailable && errors.Is(err, broker.ErrConflict) && overtaken(err) {
+		return tooManyRequests(e, err)
+	}
+	return limited(ctx, err)
+}
+
+// overtaken reports whether err is only that another request has changed the same
+// record. A failure that is joined with such a conflict is a failure.
+func overtaken(err error) bool {
+	var causes []error
+	switch e := err.(type) {
+	case *dcr.Error:
+		return true // the answer to the client
+	case interface{ Unwrap() []error }:
+		causes = e.Unwrap()
+	case interface{ Unwrap() error }:
+		causes = []error{e.Unwrap()}
+	default:
+		return err == broker.ErrConflict
+	}
+	return !slices.ContainsFunc(causes, func(cause error) bool { return !overtaken(cause) })
 }
