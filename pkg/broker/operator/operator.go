@@ -129,6 +129,9 @@ func (o *Operator) change(ctx context.Context, shown *broker.Registration, event
 	if err == nil {
 		err = broker.ReplaceRegistration(ctx, o.c.Store, r)
 	}
+	if _, named := errors.AsType[*broker.StateError](err); named {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("client %s: %w", shown.ClientID, err)
 	}
