@@ -22,7 +22,7 @@ import (
 )
 
 type statsCmd struct {
-	Quota int `placeholder:"N" help:"Maximum number of app clients in the pool. Default: APP_CLIENT_QUOTA in the environment, otherwise 1000, the quota unless AWS has raised it."`
+	Quota int `placeholder:"N" help:"Maximum number of app clients in the pool. Default: app_client_quota of the configuration in force."`
 }
 
 // stat is one number, as JSON.
