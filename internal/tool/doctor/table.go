@@ -101,5 +101,9 @@ func (t *Table) row(c Check) {
 // End writes the checks that were held back, and the number of each status.
 func (t *Table) End() {
 	t.flush()
-	fmt.Fprintf(t.w, "\n%d passed, %d warnings, %d failed, %d skipped\n", t.counts[Pass], t.counts[Warning], t.counts[Fail], t.counts[Skip])
+	warnings := "warnings"
+	if t.counts[Warning] == 1 {
+		warnings = "warning"
+	}
+	fmt.Fprintf(t.w, "\n%d passed, %d %s, %d failed, %d skipped\n", t.counts[Pass], t.counts[Warning], warnings, t.counts[Fail], t.counts[Skip])
 }
