@@ -97,12 +97,12 @@ func during(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(withOther(ts, "UpdateUserPoolClient", args[0], args[1:]))
 }
 
-// withOther runs a command. When Cognito has answered the operation, another
-// operator stores the document in a file.
+// withOther runs a command. Before the command gets Cognito's answer to the
+// operation, another operator stores the document in a file.
 func withOther(ts *testscript.TestScript, operation, file string, command []string) error {
 	w, d := ts.Value(worldKey{}).(*world), scriptDeployment(ts)
 	body := []byte(ts.ReadFile(file))
-	w.answered.Store(&hook{operation, func() {
+	w.answered.Store(&hook{operation: operation, holds: true, call: func() {
 		w.answered.Store(nil)
 		writer, err := configure.New(configure.Config{
 			Store: d.store.Configuration(), Deployment: d.config.Deployment(), Now: time.Now, Log: slog.New(slog.DiscardHandler),

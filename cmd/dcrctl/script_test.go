@@ -135,7 +135,7 @@ type world struct {
 	dynamo *dynamodb.Client
 	// scans is the number of Scans since the command scans was last used.
 	scans atomic.Int64
-	// answered is called after Cognito has answered.
+	// answered is called after Cognito has carried out an operation.
 	answered atomic.Pointer[hook]
 	// running is the broker, once the script has started it.
 	running *process
@@ -260,7 +260,7 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := ts.Value(worldKey{}).(*world)
-	w.answered.Store(&hook{args[0], cancel})
+	w.answered.Store(&hook{operation: args[0], call: cancel})
 	defer w.answered.Store(nil)
 	var out, errs bytes.Buffer
 	code := run(ctx, args[1:], &out, &errs, getenv(ts))
@@ -269,16 +269,18 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// A hook is called after Cognito has answered an operation.
+// A hook is called after Cognito has carried out an operation.
 type hook struct {
 	operation string
 	call      func()
+	// holds is whether the command gets Cognito's answer only after call.
+	holds bool
 }
 
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.pool.ServeHTTP(rw, r)
 	if h := w.answered.Load(); h != nil && strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+h.operation) {
-		if f, ok := rw.(http.Flusher); ok {
+		if f, ok := rw.(http.Flusher); ok && !h.holds {
 			f.Flush()
 		}
 		h.call()
