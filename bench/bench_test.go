@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"reflect"
@@ -114,8 +115,8 @@ func TestOpenRegistrationsAreLimited(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status != 503 {
-		t.Errorf("status %d after %d registrations, want 503", status, appClients)
+	if status != http.StatusTooManyRequests {
+		t.Errorf("status %d after %d registrations, want 429", status, appClients)
 	}
 }
 
